@@ -1,0 +1,165 @@
+// Sum and maximum over the middle axis of [outer, n, inner], and the sum of squares. Sums are taken in short
+// blocks of the element type and added up in double; the blocks do not depend on the number of threads, so
+// neither does the result.
+#include "autograd/backend/cpu/kernels/columns.h"
+
+SESAME_KERNELS_BEGIN
+namespace {
+
+constexpr int64_t kBlock = 1024;  // elements of one partial sum along a row
+constexpr int kLanes = 32;
+
+int64_t blocks_of(int64_t n) { return (n + kBlock - 1) / kBlock; }
+
+// --- sums ----------------------------------------------------------------------------------------
+
+template <class T>
+double block_sum(const T* x, int64_t n) {
+  T lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+#pragma omp simd
+    for (int lane = 0; lane < kLanes; ++lane) lanes[lane] += x[i + lane];
+  }
+  double total = 0;
+  for (; i < n; ++i) total += static_cast<double>(x[i]);
+  for (int lane = 0; lane < kLanes; ++lane) total += static_cast<double>(lanes[lane]);
+  return total;
+}
+
+template <class T>
+double block_sum_squares(const T* x, int64_t n) {
+  double lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+#pragma omp simd
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const double value = static_cast<double>(x[i + lane]);
+      lanes[lane] += value * value;
+    }
+  }
+  double total = 0;
+  for (; i < n; ++i) total += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  for (int lane = 0; lane < kLanes; ++lane) total += lanes[lane];
+  return total;
+}
+
+// Sum of block(x + begin, length) over one long row, in the order of the blocks.
+template <class T>
+double long_sum(double (*block)(const T*, int64_t), const T* x, int64_t n) {
+  const int64_t blocks = blocks_of(n);
+  double* partial = static_cast<double*>(scratch(0, static_cast<size_t>(blocks) * sizeof(double)));
+#pragma omp parallel for schedule(static) if (n > kParallelGrain)
+  for (int64_t b = 0; b < blocks; ++b) {
+    const int64_t begin = b * kBlock, length = begin + kBlock < n ? kBlock : n - begin;
+    partial[b] = block(x + begin, length);
+  }
+  double total = 0;
+  for (int64_t b = 0; b < blocks; ++b) total += partial[b];
+  return total;
+}
+
+template <class T>
+void sum_rows(T* out, const T* x, int64_t outer, int64_t n) {
+  if (outer == 1) {
+    out[0] = static_cast<T>(long_sum<T>(block_sum<T>, x, n));
+    return;
+  }
+#pragma omp parallel for schedule(static) if (outer * n > kParallelGrain)
+  for (int64_t row = 0; row < outer; ++row) {
+    double total = 0;
+    for (int64_t begin = 0; begin < n; begin += kBlock) {
+      total += block_sum(x + row * n + begin, begin + kBlock < n ? kBlock : n - begin);
+    }
+    out[row] = static_cast<T>(total);
+  }
+}
+
+template <class T>
+void sum_columns(T* out, const T* x, int64_t outer, int64_t n, int64_t inner) {
+  const int64_t tiles = (inner + kTile - 1) / kTile;
+#pragma omp parallel for schedule(static) if (outer * n * inner > kParallelGrain)
+  for (int64_t item = 0; item < outer * tiles; ++item) {
+    const int64_t o = item / tiles, j = item % tiles * kTile;
+    sum_tile(out + o * inner + j, x + o * n * inner + j, n, inner, j + kTile < inner ? kTile : inner - j, 1);
+  }
+}
+
+// --- maximum -------------------------------------------------------------------------------------
+
+// The first maximum of a row; a NaN counts as larger than everything.
+template <class T>
+int64_t max_position(const T* x, int64_t n) {
+  T best = x[0];
+  T nans = 0;
+#pragma omp simd reduction(max : best) reduction(+ : nans)
+  for (int64_t i = 0; i < n; ++i) {
+    best = x[i] > best ? x[i] : best;
+    nans += x[i] != x[i] ? T(1) : T(0);
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    if (nans > T(0) ? x[i] != x[i] : x[i] == best) return i;
+  }
+  return 0;
+}
+
+template <class T>
+void max_rows(T* out, int64_t* index, const T* x, int64_t outer, int64_t n) {
+#pragma omp parallel for schedule(static) if (outer * n > kParallelGrain)
+  for (int64_t row = 0; row < outer; ++row) {
+    const int64_t at = max_position(x + row * n, n);
+    out[row] = x[row * n + at];
+    if (index != nullptr) index[row] = at;
+  }
+}
+
+template <class T>
+void max_columns(T* out, int64_t* index, const T* x, int64_t outer, int64_t n, int64_t inner) {
+  const int64_t tiles = (inner + kTile - 1) / kTile;
+#pragma omp parallel for schedule(static) if (outer * n * inner > kParallelGrain)
+  for (int64_t item = 0; item < outer * tiles; ++item) {
+    const int64_t o = item / tiles, j0 = item % tiles * kTile,
+                  width = j0 + kTile < inner ? kTile : inner - j0;
+    T best[kTile];
+    int64_t at[kTile];
+    max_tile(best, at, x + o * n * inner + j0, n, inner, width);
+    for (int64_t j = 0; j < width; ++j) {
+      out[o * inner + j0 + j] = best[j];
+      if (index != nullptr) index[o * inner + j0 + j] = at[j];
+    }
+  }
+}
+
+template <class T>
+void reduce_typed(ReduceOp op, const View& out, const View& index, const View& x, int64_t outer, int64_t n,
+                  int64_t inner) {
+  T* y = ptr<T>(out);
+  const T* values = ptr<const T>(x);
+  if (op == ReduceOp::Sum) {
+    return inner == 1 ? sum_rows(y, values, outer, n) : sum_columns(y, values, outer, n, inner);
+  }
+  int64_t* at = ptr<int64_t>(index);
+  return inner == 1 ? max_rows(y, at, values, outer, n) : max_columns(y, at, values, outer, n, inner);
+}
+
+void reduce(ReduceOp op, const View& out, const View& index, const View& x, int64_t outer, int64_t n,
+            int64_t inner) {
+  if (outer == 0 || inner == 0) return;
+  SESAME_FLOAT_TYPES("reduce", x.dtype, reduce_typed<T>(op, out, index, x, outer, n, inner));
+}
+
+double sum_squares(const View& x) {
+  double total = 0;
+  SESAME_FLOAT_TYPES("sum_squares", x.dtype,
+                     total = long_sum<T>(block_sum_squares<T>, ptr<const T>(x), x.numel));
+  return total;
+}
+
+}  // namespace
+
+void fill_reduce(KernelTable& table) {
+  table.reduce = reduce;
+  table.sum_squares = sum_squares;
+}
+
+SESAME_KERNELS_END

@@ -1,0 +1,24 @@
+// The one place where a device is looked up.
+#pragma once
+
+#include "autograd/backend/kernel_table.h"
+#include "autograd/device.h"
+
+namespace sesame {
+
+// The kernels of a device. Throws Error for CUDA where this build or machine has none.
+const KernelTable& kernels(Device device);
+
+namespace cpu {
+// The table for the best instruction set of this machine, chosen once; SESAME_ISA=baseline|avx2|avx512 in the
+// environment chooses a lower one (tests and comparisons).
+const KernelTable& table();
+}  // namespace cpu
+
+namespace cuda {
+// Supplied by backend/cuda/ or by the stub in backend/no_cuda/.
+const KernelTable& table(int index);
+int device_count();
+}  // namespace cuda
+
+}  // namespace sesame

@@ -1,0 +1,13 @@
+// C = A B + beta C on tensors, without recording: what matmul and the linear layers are made of. Internal.
+#pragma once
+
+#include "autograd/tensor.h"
+
+namespace sesame {
+
+// a [.., m, k], b [.., k, n], c [.., m, n] with equal leading sizes; the caller has checked shapes and kinds.
+// A and B may be views: transposed ones are passed by BLAS flag, other strides are copied where BLAS cannot
+// take them. The rows of c must have stride 1 along n; its leading axes must be dense.
+void gemm(const char* op, const Tensor& c, const Tensor& a, const Tensor& b, double beta = 0);
+
+}  // namespace sesame

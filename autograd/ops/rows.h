@@ -1,0 +1,21 @@
+// Rows picked by index, and rows put together.
+#pragma once
+
+#include <vector>
+
+#include "autograd/tensor.h"
+
+namespace sesame {
+
+// y[i] = table[ids[i]]: table [V, C], ids [n] int64 -> [n, C]. Throws for ids outside of [0, V), naming the first.
+// The gradient of the table is dense; equal ids are added in ascending order of i.
+Tensor gather_rows(const Tensor& table, const Tensor& ids);
+// The same under the name of its main use.
+inline Tensor embedding(const Tensor& weight, const Tensor& ids) { return gather_rows(weight, ids); }
+// out [rows, C] zeros, then out[ids[i]] += x[i]: x [n, C], ids [n]. The gradient gathers.
+Tensor scatter_rows(const Tensor& x, const Tensor& ids, std::int64_t rows);
+
+// Concatenation along an axis; the other sizes must agree. Slicing is Tensor::slice.
+Tensor concat(const std::vector<Tensor>& parts, int axis);
+
+}  // namespace sesame

@@ -1,0 +1,127 @@
+#include "autograd/segments.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "autograd/check.h"
+
+namespace sesame {
+
+struct Segments::Data {
+  std::vector<std::int64_t> lengths;
+  SegmentsOptions options;
+  std::int64_t end = 0;
+  Tensor begin, length, prefix, example;  // int32 on the device
+  Tensor token_keys, example_keys;
+  SegmentsView view;
+};
+
+namespace {
+
+std::vector<std::int32_t> narrow(const std::vector<std::int64_t>& values) {
+  std::vector<std::int32_t> out;
+  out.reserve(values.size());
+  for (std::int64_t value : values) {
+    SESAME_CHECK(value >= 0 && value <= std::numeric_limits<std::int32_t>::max(), "segments",
+                 "{} does not fit: offsets and lengths are 0 to 2^31 - 1", value);
+    out.push_back(static_cast<std::int32_t>(value));
+  }
+  return out;
+}
+
+void fill_defaults(const std::vector<std::int64_t>& lengths, SegmentsOptions& options) {
+  const std::size_t n = lengths.size();
+  if (options.begins.empty()) {
+    std::int64_t row = 0;
+    for (std::int64_t length : lengths) {
+      options.begins.push_back(row);
+      row += length;
+    }
+  }
+  if (options.prefixes.empty()) options.prefixes = lengths;
+  if (options.examples.empty()) {
+    for (std::size_t i = 0; i < n; ++i) options.examples.push_back(static_cast<std::int64_t>(i));
+  }
+  if (options.firsts.empty()) options.firsts.assign(n, 0);
+  SESAME_CHECK(options.begins.size() == n && options.prefixes.size() == n && options.examples.size() == n &&
+                   options.firsts.size() == n,
+               "segments", "{} lengths, {} begins, {} prefixes, {} examples, {} first positions: must be as many", n,
+               options.begins.size(), options.prefixes.size(), options.examples.size(), options.firsts.size());
+}
+
+}  // namespace
+
+Segments::Segments(const std::vector<std::int64_t>& lengths, const SegmentsOptions& options) {
+  auto data = std::make_shared<Data>();
+  data->lengths = lengths;
+  data->options = options;
+  fill_defaults(lengths, data->options);
+  const SegmentsOptions& o = data->options;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    SESAME_CHECK(lengths[i] >= 0, "segments", "segment {} has length {}", i, lengths[i]);
+    SESAME_CHECK(o.prefixes[i] >= 0 && o.prefixes[i] <= lengths[i], "segments",
+                 "segment {} has prefix {}, beyond its length {}", i, o.prefixes[i], lengths[i]);
+    data->end = std::max(data->end, o.begins[i] + lengths[i]);
+    data->view.total += lengths[i];
+    data->view.max_length = std::max(data->view.max_length, lengths[i]);
+  }
+  data->begin = Tensor::from(narrow(o.begins), o.device);
+  data->length = Tensor::from(narrow(lengths), o.device);
+  data->prefix = Tensor::from(narrow(o.prefixes), o.device);
+  data->example = Tensor::from(narrow(o.examples), o.device);
+  std::vector<std::int64_t> token_keys(static_cast<std::size_t>(data->end), 0), example_keys;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    const std::int64_t example = o.examples[i] << 32;
+    example_keys.push_back(example);
+    for (std::int64_t t = 0; t < lengths[i]; ++t) {
+      token_keys[static_cast<std::size_t>(o.begins[i] + t)] = example | (o.firsts[i] + t);
+    }
+  }
+  data->token_keys = Tensor::from(token_keys, o.device);
+  data->example_keys = Tensor::from(example_keys, o.device);
+  data->view.count = static_cast<std::int64_t>(lengths.size());
+  const auto raw = [](const Tensor& t) { return static_cast<const std::int32_t*>(t.view().data); };
+  data->view.begin = raw(data->begin);
+  data->view.length = raw(data->length);
+  data->view.prefix = raw(data->prefix);
+  data->view.example = raw(data->example);
+  data_ = std::move(data);
+}
+
+const SegmentsView& Segments::view() const {
+  SESAME_CHECK(data_ != nullptr, "segments", "empty Segments object: construct it from lengths");
+  return data_->view;
+}
+
+std::int64_t Segments::end() const { return view(), data_->end; }
+
+std::int64_t Segments::begin(std::int64_t i) const {
+  SESAME_CHECK(0 <= i && i < count(), "segments", "segment {} of {} asked for", i, count());
+  return data_->options.begins[static_cast<std::size_t>(i)];
+}
+
+std::int64_t Segments::length(std::int64_t i) const {
+  SESAME_CHECK(0 <= i && i < count(), "segments", "segment {} of {} asked for", i, count());
+  return data_->lengths[static_cast<std::size_t>(i)];
+}
+
+Device Segments::device() const { return view(), data_->options.device; }
+
+Segments Segments::to(Device device) const {
+  if (device == this->device()) return *this;
+  SegmentsOptions options = data_->options;
+  options.device = device;
+  return Segments(data_->lengths, options);
+}
+
+const Tensor& Segments::token_keys() const { return view(), data_->token_keys; }
+const Tensor& Segments::example_keys() const { return view(), data_->example_keys; }
+
+Tensor Segments::first_rows() const {
+  for (std::int64_t i = 0; i < count(); ++i) {
+    SESAME_CHECK(length(i) > 0, "segments", "segment {} is empty and has no first row", i);
+  }
+  return Tensor::from(data_->options.begins, device());
+}
+
+}  // namespace sesame

@@ -1,0 +1,33 @@
+#include "models/bert/bert.h"
+
+#include "autograd/check.h"
+
+namespace sesame {
+
+Bert::Bert(const BertConfig& config, bool with_pooler)
+    : embeddings(config), encoder(config), config_(config) {
+  register_module("embeddings", embeddings);
+  register_module("encoder", encoder);
+  if (with_pooler) {
+    pooler = std::make_unique<BertPooler>(config.hidden_size);
+    register_module("pooler", *pooler);
+  }
+}
+
+BertOutput Bert::forward(const PackedBatch& batch, const BertForward& options) const {
+  const Shape rows = {batch.segments.end()};
+  SESAME_CHECK(
+      batch.ids.shape() == rows && batch.position_ids.shape() == rows && batch.type_ids.shape() == rows,
+      "bert", "segments cover {} rows; ids are {}, position ids {}, type ids {}: must be as many", rows[0],
+      batch.ids.shape(), batch.position_ids.shape(), batch.type_ids.shape());
+  BertOutput output;
+  const Tensor embedded = embeddings.forward(batch);  // [T, H]
+  if (options.all_hidden) output.hidden.push_back(embedded);
+  output.last = encoder.forward(embedded, batch.segments, options.pattern,
+                                options.all_hidden ? &output.hidden : nullptr);
+  if (!options.all_hidden) output.hidden.push_back(output.last);
+  if (options.pooled && has_pooler()) output.pooled = pooler->forward(output.last, batch.segments);
+  return output;
+}
+
+}  // namespace sesame

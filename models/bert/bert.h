@@ -1,0 +1,50 @@
+// Bert: embeddings, encoder and pooler (Devlin et al. 2019) under the parameter names of Hugging Face's
+// BertModel.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "models/bert/config.h"
+#include "models/bert/embeddings.h"
+#include "models/bert/encoder.h"
+#include "models/bert/packed_batch.h"
+#include "models/bert/pooler.h"
+#include "nn/module.h"
+
+namespace sesame {
+
+struct BertForward {
+  bool all_hidden = false;  // keep the embeddings and every layer's output
+  bool pooled = true;       // run the pooler where there is one
+  AttentionPattern pattern = AttentionPattern::Bidirectional;
+};
+
+struct BertOutput {
+  std::vector<Tensor>
+      hidden;     // [T, H] each: embeddings, layer 0, 1, ..; only the last one unless all are asked for
+  Tensor last;    // [T, H]
+  Tensor pooled;  // [n, H]; undefined without a pooler or when not asked for
+};
+
+class Bert : public Module {
+ public:
+  // Weights are zero (LayerNorm: one) until they are loaded or initialised; see models/pretrained.h.
+  explicit Bert(const BertConfig& config, bool with_pooler = true);
+
+  // Throws Error for ids, positions or types outside of the tables and for a batch whose parts do not match.
+  BertOutput forward(const PackedBatch& batch, const BertForward& options = {}) const;
+
+  const BertConfig& config() const { return config_; }
+  std::int64_t width() const { return config_.hidden_size; }
+  bool has_pooler() const { return pooler != nullptr; }
+
+  BertEmbeddings embeddings;
+  BertEncoder encoder;
+  std::unique_ptr<BertPooler> pooler;  // null when the model has none
+
+ private:
+  BertConfig config_;
+};
+
+}  // namespace sesame

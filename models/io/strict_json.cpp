@@ -1,0 +1,83 @@
+#include "models/io/strict_json.h"
+
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+#include <vector>
+
+#include "autograd/check.h"
+#include "models/io/mapped_file.h"
+
+namespace sesame {
+
+namespace {
+
+// A first pass over the text: the document builder of the library silently keeps the last of two equal keys.
+class RuleChecker : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  RuleChecker(const std::string& where, int max_depth) : where_(where), max_depth_(max_depth) {}
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override {
+    descend();
+    keys_.emplace_back();
+    return true;
+  }
+  bool key(string_t& name) override {
+    SESAME_CHECK(keys_.back().insert(name).second, where_, "key \"{}\" appears twice in one JSON object",
+                 name);
+    return true;
+  }
+  bool end_object() override {
+    keys_.pop_back();
+    --depth_;
+    return true;
+  }
+  bool start_array(std::size_t) override {
+    descend();
+    return true;
+  }
+  bool end_array() override {
+    --depth_;
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+    std::string reason = error.what();  // "[json.exception.parse_error.101] parse error at line 1, ..."
+    if (const std::size_t end = reason.find("] "); reason.starts_with('[') && end != std::string::npos) {
+      reason.erase(0, end + 2);
+    }
+    fail(where_, "is not valid UTF-8 JSON: {}", reason);
+  }
+
+ private:
+  void descend() {
+    SESAME_CHECK(++depth_ <= max_depth_, where_, "JSON is nested deeper than {} levels", max_depth_);
+  }
+
+  const std::string& where_;
+  int max_depth_, depth_ = 0;
+  std::vector<std::unordered_set<std::string>> keys_;
+};
+
+}  // namespace
+
+nlohmann::json parse_json(std::string_view text, const std::string& where, int max_depth) {
+  // The library takes a NUL byte for the end of its input and would not look behind it.
+  const std::size_t nul = text.find('\0');
+  SESAME_CHECK(nul == std::string_view::npos, where, "is not valid UTF-8 JSON: NUL byte at {}", nul);
+  RuleChecker checker(where, max_depth);
+  nlohmann::json::sax_parse(text.begin(), text.end(), &checker);
+  return nlohmann::json::parse(text.begin(), text.end());
+}
+
+nlohmann::json read_json_file(const std::string& path, int max_depth) {
+  const MappedFile file(path);
+  return parse_json(file.text(), path, max_depth);
+}
+
+}  // namespace sesame

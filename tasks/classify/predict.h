@@ -1,0 +1,29 @@
+// Predictions of trained classifiers, one or an ensemble, as JSON lines.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tasks/classify/classify_setup.h"
+
+namespace sesame {
+
+class ClassifyPredictor {
+ public:
+  // Several directories make an ensemble: their scores are averaged. Throws Error when their labels differ.
+  ClassifyPredictor(const std::vector<std::string>& directories, Device device, std::int64_t batch_tokens);
+
+  const TrainedClassifier& first() const { return models_.front(); }
+  // Scores (probabilities, or the number) of each example, averaged over the ensemble, and likewise raw logits.
+  ClassifyOutputs predict(const std::vector<Example>& examples) const;
+  // One line per example: {"label": ..., "scores": {...}}, with "logits" when asked for.
+  std::vector<std::string> json_lines(const std::vector<Example>& examples, bool logits) const;
+
+ private:
+  std::vector<TrainedClassifier> models_;
+};
+
+// Reads the lines that json_lines writes (anyone's, as long as they have "label") and scores them against the data.
+Metrics score_prediction_file(const std::string& path, const Dataset& data, const LabelMap& labels, Problem problem);
+
+}  // namespace sesame

@@ -1,0 +1,33 @@
+// One row of a data set, and the data set.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "tasks/data/table.h"
+
+namespace sesame {
+
+struct Example {
+  std::vector<std::string> texts;
+  std::string label;                // one of several classes; of sequence tasks: the target text
+  std::vector<std::string> labels;  // multi-label
+  double value = 0;                 // regression
+  size_t line = 0;                  // where the row begins in its file
+};
+
+// What the label column holds. automatic: multi_label where JSON gives arrays, else one_class.
+enum class LabelKind { automatic, none, one_class, multi_label, number };
+
+struct Dataset {
+  std::string path;
+  LabelKind kind = LabelKind::none;
+  std::vector<Example> examples;
+  std::vector<Dropped> dropped;
+  size_t empty_texts = 0;                           // rows in which at least one text is empty; they are kept
+  bool limited = false;                             // --limit cut the file short
+  std::string where(const Example& example) const;  // "dev.tsv:17"
+};
+
+}  // namespace sesame

@@ -1,0 +1,72 @@
+#include "tasks/train/run_folder.h"
+
+#include <sys/resource.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "autograd/check.h"
+#include "models/io/atomic_file.h"
+
+namespace sesame {
+
+namespace fs = std::filesystem;
+
+void prepare_run_folder(const std::string& out, bool resume, bool overwrite) {
+  SESAME_CHECK(!out.empty(), "--out", "names no folder");
+  std::error_code error;
+  SESAME_CHECK(!fs::exists(out) || fs::is_directory(out), "--out", "'{}' is a file: name a folder", out);
+  if (fs::exists(out) && !fs::is_empty(out) && !resume) {
+    SESAME_CHECK(overwrite, "--out", "'{}' is not empty: pass --resume to go on, --overwrite to start anew", out);
+    for (const auto& entry : fs::directory_iterator(out)) {
+      const std::string name = entry.path().filename().string();
+      const bool ours = name == "config.json" || name == "model.safetensors" || name == "vocab.txt" ||
+                        name == "tokenizer.json" || name == "tokenizer_config.json" ||
+                        name == "special_tokens_map.json" || name == "task.json" || name == "run.toml" ||
+                        name == "metrics.jsonl" || name == "report.html" || name == "result.json" ||
+                        name == "checkpoints" || name.starts_with("events.out.tfevents.");
+      if (ours) fs::remove_all(entry.path());
+    }
+  }
+  fs::create_directories(out, error);
+  SESAME_CHECK(!error, "--out", "cannot make '{}': {}", out, error.message());
+  remove_stale_temporaries(out);
+}
+
+void add_curves(const std::string& metrics_jsonl, Report& report) {
+  using Json = nlohmann::json;
+  Curve loss{.title = "Training loss", .y_label = "loss", .series = {{"loss", {}}}, .smooth = true};
+  Curve rate{.title = "Learning rate", .y_label = "lr", .series = {{"lr", {}}}};
+  std::map<std::string, Series> dev;
+  std::ifstream file(metrics_jsonl);
+  for (std::string line; std::getline(file, line);) {
+    const Json row = Json::parse(line, nullptr, false);
+    if (!row.is_object() || !row.contains("step")) continue;
+    const double step = row["step"];
+    const auto add = [&](const Json& value, Series& series) {
+      if (value.is_number()) series.points.emplace_back(step, value.get<double>());
+    };
+    if (row.contains("loss")) add(row["loss"], loss.series[0]);
+    if (row.contains("lr")) add(row["lr"], rate.series[0]);
+    if (!row.contains("dev")) continue;
+    for (const auto& [name, value] : row["dev"].items()) {
+      dev[name].name = name;
+      add(value, dev[name]);
+    }
+  }
+  report.curves.push_back(std::move(loss));
+  report.curves.push_back(std::move(rate));
+  Curve scores{.title = "Dev scores", .y_label = "score", .series = {}};
+  for (auto& [name, series] : dev) scores.series.push_back(std::move(series));
+  if (!scores.series.empty()) report.curves.push_back(std::move(scores));
+}
+
+std::int64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace sesame

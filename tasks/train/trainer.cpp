@@ -1,0 +1,252 @@
+#include "tasks/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "autograd/check.h"
+#include "autograd/optimizer_step.h"
+#include "autograd/random.h"
+#include "nn/optim/adamw.h"
+#include "nn/optim/clip.h"
+#include "tasks/logging/metrics_jsonl.h"
+#include "tasks/logging/progress.h"
+#include "tasks/logging/tfevents.h"
+#include "tasks/train/sampler.h"
+
+namespace sesame {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// One run. The members are the state that the steps of the loop share.
+class Run {
+ public:
+  Run(Task& task, const TrainerOptions& options)
+      : task_(task),
+        options_(options),
+        sampler_({.examples = task.train_size(),
+                  .batch_size = options.batch_size,
+                  .batch_tokens = options.batch_tokens,
+                  .accumulate = options.accumulate,
+                  .bucket = options.bucket,
+                  .seed = options.seed},
+                 [&task](std::int64_t i) { return task.train_length(i); }),
+        parameters_(task.model().parameters()),
+        optimizer_(parameters_, {.weight_decay = options.weight_decay}),
+        checkpoints_(options.out, options.keep),
+        metric_(options.metric.empty() ? task.main_metric() : options.metric) {
+    for (const NamedParameter& p : parameters_) {
+      if (p.tensor.requires_grad()) trained_.push_back(p);
+    }
+    SESAME_CHECK(!trained_.empty(), "train", "nothing is left to train: every parameter is frozen");
+    plan_length();
+  }
+
+  TrainResult run();
+
+ private:
+  void plan_length();
+  std::int64_t begin();
+  void update(const Update& parts);
+  double backward(const Update& parts, std::int64_t* examples);
+  bool usable(double loss, double norm);
+  void after_update(bool epoch_ends);
+  void evaluate();
+  bool last_step() const { return state_.step >= total_steps_; }
+  void finish();
+
+  Task& task_;
+  const TrainerOptions& options_;
+  Sampler sampler_;
+  std::vector<NamedParameter> parameters_, trained_;
+  AdamW optimizer_;
+  Checkpoints checkpoints_;
+  std::string metric_;
+  Schedule schedule_;
+  std::int64_t total_steps_ = 0;
+  std::int64_t bad_in_a_row_ = 0;
+  TrainState state_;
+  TrainResult result_;
+  std::unique_ptr<MetricsLog> log_;
+  std::unique_ptr<TensorBoardLog> board_;
+  std::unique_ptr<Progress> progress_;
+};
+
+void Run::plan_length() {
+  SESAME_CHECK(options_.steps > 0 || options_.epochs > 0, "train", "--epochs must be at least 1, got {}",
+               options_.epochs);
+  total_steps_ = options_.steps;
+  if (total_steps_ == 0 && options_.batch_tokens == 0) total_steps_ = options_.epochs * sampler_.updates_per_epoch();
+  if (total_steps_ == 0) {
+    for (std::int64_t e = 0; e < options_.epochs; ++e) {
+      total_steps_ += static_cast<std::int64_t>(sampler_.epoch(e).size());
+    }
+  }
+  const double warmup = options_.warmup < 1 ? options_.warmup * static_cast<double>(total_steps_) : options_.warmup;
+  schedule_ = {options_.schedule, static_cast<std::int64_t>(warmup), total_steps_};
+}
+
+// Takes up an earlier run where asked to; returns the number of updates done before.
+std::int64_t Run::begin() {
+  state_.fingerprint = options_.fingerprint;
+  if (options_.resume) {
+    if (const auto saved = checkpoints_.newest(); saved.has_value()) {
+      const std::string changed = changed_options(saved->fingerprint, options_.fingerprint);
+      SESAME_CHECK(changed.empty(), "resume",
+                   "the run in '{}' cannot go on with other options: {}; give the old ones, or start anew with "
+                   "--overwrite",
+                   options_.out, changed);
+      state_ = checkpoints_.load_newest(parameters_, optimizer_);
+      fmt::print(stderr, "resuming at update {} of {}\n", state_.step, total_steps_);
+    } else {
+      fmt::print(stderr, "nothing to resume in '{}': starting from the beginning\n", options_.out);
+    }
+  }
+  log_ = std::make_unique<MetricsLog>(options_.out + "/metrics.jsonl", state_.step > 0 ? state_.step : -1);
+  board_ = std::make_unique<TensorBoardLog>(options_.out, state_.step > 0 ? state_.step + 1 : 0);
+  return state_.step;
+}
+
+// Gradients of one update, added up over its parts. Returns the loss.
+double Run::backward(const Update& parts, std::int64_t* examples) {
+  double terms = 0;
+  for (const auto& part : parts) terms += task_.loss_terms(part);
+  double loss = 0;
+  for (const auto& part : parts) {
+    const RandomScope scope(options_.seed, static_cast<std::uint64_t>(state_.step));
+    const LossPart result = task_.loss(part, *examples, terms);
+    result.loss.backward();
+    loss += result.loss.item();
+    state_.tokens += result.tokens;
+    *examples += static_cast<std::int64_t>(part.size());
+  }
+  return loss;
+}
+
+// A non-finite loss or gradient spoils the weights for good: the update is left out, and counted.
+bool Run::usable(double loss, double norm) {
+  if (std::isfinite(loss) && std::isfinite(norm)) {
+    bad_in_a_row_ = 0;
+    return true;
+  }
+  std::string where = "the loss";
+  for (const NamedParameter& p : trained_) {
+    if (p.tensor.grad().defined() && !std::isfinite(sum_of_squares(p.tensor.grad()))) {
+      where = "the gradient of " + p.name;
+      break;
+    }
+  }
+  ++state_.skipped_steps;
+  SESAME_CHECK(++bad_in_a_row_ < 5, "train",
+               "{} is not finite for {} updates in a row (now at {}): lower --lr, raise --warmup, or check the data",
+               where, bad_in_a_row_, state_.step);
+  progress_->message(fmt::format("update {} skipped: {} is not finite", state_.step, where));
+  return false;
+}
+
+void Run::update(const Update& parts) {
+  const Clock::time_point begin = Clock::now();
+  std::int64_t examples = 0;
+  const double loss = backward(parts, &examples);
+  const double norm = global_grad_norm(trained_);
+  const double lr = options_.lr * schedule_.factor(state_.step);
+  if (usable(loss, norm)) optimizer_.step(lr, clip_factor(norm, options_.clip));
+  for (NamedParameter& p : trained_) p.tensor.zero_grad();
+  ++state_.step;
+  state_.examples += examples;
+  state_.last_loss = loss;
+  state_.train_seconds += seconds_since(begin);
+
+  Metrics line;
+  line.set("loss", loss);
+  line.set("lr", lr);
+  line.set("grad_norm", norm);
+  log_->write(state_.step, line);
+  board_->scalar("train/loss", loss, state_.step);
+  board_->scalar("train/lr", lr, state_.step);
+  progress_->update(state_.step, fmt::format("loss {:.4f}  lr {:.2e}", loss, lr));
+}
+
+void Run::evaluate() {
+  task_.model().eval();
+  result_.dev = task_.evaluate();
+  task_.model().train();
+  if (result_.dev.empty()) return;
+  log_->write_evaluation(state_.step, "dev", result_.dev);
+  for (const auto& [name, value] : result_.dev) board_->scalar("dev/" + name, value, state_.step);
+  progress_->message(fmt::format("update {}: dev {}", state_.step, result_.dev.json()));
+  double score = result_.dev.at(metric_) * (higher_is_better(metric_) ? 1 : -1);
+  if (std::isnan(score)) score = -std::numeric_limits<double>::infinity();  // a correlation with a constant
+  if (state_.best_step < 0 || score > state_.best_score) {
+    state_.best_score = score;
+    state_.best_step = state_.step;
+    state_.evaluations_without_gain = 0;
+    checkpoints_.save_best(state_, parameters_);
+  } else {
+    ++state_.evaluations_without_gain;
+  }
+  result_.stopped_early =
+      options_.early_stop > 0 && state_.evaluations_without_gain >= options_.early_stop && !last_step();
+}
+
+void Run::after_update(bool epoch_ends) {
+  const bool evaluates =
+      last_step() || (options_.eval_every > 0 ? state_.step % options_.eval_every == 0 : epoch_ends);
+  if (evaluates) evaluate();
+  const bool saves = options_.save_every > 0 ? state_.step % options_.save_every == 0 : evaluates;
+  const bool ends = last_step() || result_.stopped_early;
+  if (saves && !ends) checkpoints_.save_step(state_, parameters_, optimizer_);
+}
+
+void Run::finish() {
+  if (options_.keep_best && checkpoints_.has_best() && state_.best_step != state_.step) {
+    // The checkpoint of the last step is written before: it must hold the last weights for a longer run.
+    checkpoints_.load_best(parameters_);
+    task_.model().eval();
+    result_.dev = task_.evaluate();
+  }
+  task_.model().eval();
+  result_.state = state_;
+}
+
+TrainResult Run::run() {
+  const std::int64_t before = begin();
+  if (state_.finished) {
+    result_.already_finished = true;
+    task_.model().eval();
+    result_.dev = task_.evaluate();
+    finish();
+    return result_;
+  }
+  progress_ = std::make_unique<Progress>("training", total_steps_, "updates");
+  progress_->start_at(before);
+  task_.model().train();
+  std::int64_t step = 0;
+  for (std::int64_t epoch = 0; !last_step() && !result_.stopped_early; ++epoch) {
+    const std::vector<Update> updates = sampler_.epoch(epoch);
+    for (std::size_t i = 0; i < updates.size() && !last_step() && !result_.stopped_early; ++i) {
+      if (step++ < before) continue;  // done before the run was taken up again
+      update(updates[i]);
+      after_update(i + 1 == updates.size());
+    }
+  }
+  progress_->finish();
+  board_->flush();
+  state_.finished = true;
+  checkpoints_.save_step(state_, parameters_, optimizer_);
+  finish();
+  return result_;
+}
+
+}  // namespace
+
+TrainResult train(Task& task, const TrainerOptions& options) { return Run(task, options).run(); }
+
+}  // namespace sesame

@@ -1,0 +1,27 @@
+// What all programs share: options by CLI11, one-line errors with exit code 2, --version, --threads.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+namespace sesame {
+
+// "sesame 0.1.0; cpu/avx2 kernels; OpenBLAS 0.3.21 Haswell, OpenMP, 2 threads; no CUDA".
+std::string version_text();
+
+// Adds --version, --threads and --verbose; an option given twice counts once, the last time.
+struct CommonOptions {
+  int threads = 0;
+  bool verbose = false;
+};
+void add_common_options(CLI::App& app, CommonOptions& options);
+
+// Parses the command line and runs `body` with its result as the exit code. Wrong usage and Error end with one line
+// on stderr and exit code 2.
+int run_program(CLI::App& app, int argc, char** argv, const CommonOptions& options, const std::function<int()>& body);
+
+// A line on stdout; throws Error when it cannot be written (a full disk, a closed pipe).
+void print_line(const std::string& text);
+
+}  // namespace sesame

@@ -1,0 +1,167 @@
+// train: fine-tunes a pretrained model on a data file. Everything it does lies in tasks/train/run.h; here options
+// become a RunOptions.
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <map>
+
+#include "autograd/check.h"
+#include "tasks/train/run.h"
+#include "tools/common/program.h"
+
+namespace sesame {
+namespace {
+
+struct Arguments {
+  RunOptions run;
+  CommonOptions common;
+  std::string device = "cpu", dtype = "fp32", schedule = "linear";
+  int seeds = 1;
+  bool dry_run = false;
+};
+
+void add_data_options(CLI::App& app, RunOptions& run) {
+  app.add_option("--task", run.task, "classify: one class, several labels or a number for each input")
+      ->capture_default_str();
+  app.add_option("--train", run.train, "Training data: TSV, CSV, JSONL, or .gz of these")->required();
+  app.add_option("--dev", run.dev, "Development data, for evaluation");
+  app.add_option("--preset", run.preset,
+                 "Known data set: sst2 cola mrpc stsb qqp mnli qnli rte wnli snli imdb");
+  app.add_option("--columns", run.columns, "Columns by name: text=sentence1,text2=sentence2,label=gold");
+  app.add_option("--format", run.format, "auto, tsv, csv, jsonl (default: by extension)");
+  app.add_option("--labels", run.labels, "What the label column holds: auto, class, multi, number")
+      ->capture_default_str();
+  app.add_option("--label-separator", run.label_separator, "Between the labels of a cell with several")
+      ->capture_default_str();
+  app.add_option("--limit", run.limit, "Only the first N training examples");
+  app.add_option("--dev-limit", run.dev_limit, "Only the first N development examples");
+  app.add_option("--max-length", run.max_length, "Tokens per input, special ones included")->capture_default_str();
+  app.add_flag("--plain-special", run.plain_special, "[SEP], [MASK] ... spelled out in a text are ordinary text");
+}
+
+void add_model_options(CLI::App& app, Arguments& a) {
+  RunOptions& run = a.run;
+  app.add_option("--model", run.model, "Hugging Face directory of a BERT model")->required();
+  app.add_option("--init", run.init, "pretrained, or random: keep the shape, forget the weights")
+      ->capture_default_str();
+  app.add_option("--head", run.head, "Classifier: linear, or mlp with one hidden layer")->capture_default_str();
+  app.add_option("--pool", run.pool, "What the class is read from: cls, mean, max, attention")
+      ->capture_default_str();
+  app.add_option("--dropout", run.dropout, "Dropout of trunk and head (default: the model's own)");
+  app.add_option("--device", a.device, "cpu, cuda, cuda:N")->capture_default_str();
+  app.add_option("--dtype", a.dtype, "fp32 or fp64")->capture_default_str();
+}
+
+void add_training_options(CLI::App& app, Arguments& a) {
+  TrainerOptions& t = a.run.trainer;
+  app.add_option("--epochs", t.epochs, "Passes over the training data")->capture_default_str();
+  app.add_option("--steps", t.steps, "So many updates instead of epochs");
+  app.add_option("--batch-size", t.batch_size, "Examples per update and accumulated part")->capture_default_str();
+  app.add_option("--batch-tokens", t.batch_tokens, "So many tokens at most instead of a number of examples");
+  app.add_option("--accumulate", t.accumulate, "Parts per update; equals one batch of all of them")
+      ->capture_default_str();
+  app.add_flag("--bucket", t.bucket, "Group by length (packing does not need it)");
+  app.add_option("--lr", t.lr, "Learning rate")->capture_default_str();
+  app.add_option("--warmup", t.warmup, "Share of the updates, or their number from 1 on")->capture_default_str();
+  app.add_option("--schedule", a.schedule, "linear, cosine, constant")->capture_default_str();
+  app.add_option("--weight-decay", t.weight_decay, "Not on biases and LayerNorm")->capture_default_str();
+  app.add_option("--clip", t.clip, "Largest global gradient norm; 0: off")->capture_default_str();
+  app.add_option("--label-smoothing", a.run.label_smoothing, "Share of the target spread over all classes");
+  app.add_option("--seed", t.seed, "Of fresh weights, order and dropout")->capture_default_str();
+  app.add_option("--seeds", a.seeds, "N runs with seeds seed, seed+1, ...; mean and standard deviation")
+      ->check(CLI::Range(1, 1000));
+}
+
+void add_run_options(CLI::App& app, Arguments& a) {
+  TrainerOptions& t = a.run.trainer;
+  app.add_option("--out", t.out, "Folder of the run");
+  app.add_option("--eval-every", t.eval_every, "Updates between evaluations (default: each epoch)");
+  app.add_option("--save-every", t.save_every, "Updates between checkpoints (default: with evaluations)");
+  app.add_option("--keep", t.keep, "Checkpoints kept beside the best")->capture_default_str();
+  app.add_option("--early-stop", t.early_stop, "Stop after so many evaluations without gain");
+  app.add_option("--metric", t.metric, "Score that picks the best (default: the task's)");
+  app.add_flag("--keep-best", t.keep_best, "End with the best weights instead of the last");
+  app.add_flag("--resume", t.resume, "Go on from the last checkpoint in --out")->configurable(false);
+  app.add_flag("--overwrite", a.run.overwrite, "Start anew in a folder that is not empty")->configurable(false);
+  app.add_flag("--dry-run", a.dry_run, "Counts, lengths, parameters, first examples; no training")
+      ->configurable(false);
+  app.set_config("--config", "", "Options from a file, such as a run's run.toml");
+}
+
+DType parse_dtype(const std::string& name, Device device) {
+  if (name == "fp32") return DType::Float32;
+  if (name == "fp64") return DType::Float64;
+  SESAME_CHECK(name == "bf16", "--dtype", "unknown type '{}': expected fp32 or fp64", name);
+  fail("--dtype", "bf16 is not available on {}: use fp32", device.name());
+}
+
+// N runs; the line carries the means of the numbers and the standard deviation of each dev score.
+std::string train_seeds(const RunOptions& options, int seeds) {
+  using Json = nlohmann::ordered_json;
+  std::vector<Json> results;
+  for (int i = 0; i < seeds; ++i) {
+    RunOptions one = options;
+    one.trainer.seed += static_cast<std::uint64_t>(i);
+    one.trainer.out += fmt::format("/seed-{}", one.trainer.seed);
+    results.push_back(Json::parse(fine_tune(one)));
+    fmt::print(stderr, "seed {}: dev {}\n", one.trainer.seed, results.back()["dev"].dump());
+  }
+  const auto mean_of = [&](const auto& pick) {
+    double sum = 0, squares = 0;
+    for (const Json& r : results) sum += pick(r);
+    const double mean = sum / seeds;
+    for (const Json& r : results) squares += (pick(r) - mean) * (pick(r) - mean);
+    return std::pair(mean, seeds > 1 ? std::sqrt(squares / (seeds - 1)) : 0.0);
+  };
+  Json line = results.back();
+  for (auto& [key, value] : line.items()) {
+    if (!value.is_number_float()) continue;
+    value = mean_of([&key = key](const Json& r) { return r[key].template get<double>(); }).first;
+  }
+  for (auto& [name, value] : line["dev"].items()) {
+    const auto pick = [&name = name](const Json& r) {
+      return r["dev"][name].is_number() ? r["dev"][name].template get<double>() : std::nan("");
+    };
+    const auto [mean, deviation] = mean_of(pick);
+    value = mean;
+    line["dev_std"][name] = deviation;
+  }
+  line["seeds"] = seeds;
+  return line.dump();
+}
+
+int run(CLI::App& app, Arguments& a) {
+  a.run.device = Device::parse(a.device);
+  a.run.dtype = parse_dtype(a.dtype, a.run.device);
+  a.run.trainer.schedule = parse_schedule(a.schedule);
+  a.run.verbose = a.common.verbose;
+  a.run.run_toml = app.config_to_str(true, false);
+  if (a.dry_run) {
+    print_line(dry_run(a.run));
+    return 0;
+  }
+  SESAME_CHECK(!a.run.trainer.out.empty(), "--out", "names no folder for the run");
+  print_line(a.seeds > 1 ? train_seeds(a.run, a.seeds) : fine_tune(a.run));
+  return 0;
+}
+
+}  // namespace
+}  // namespace sesame
+
+int main(int argc, char** argv) {
+  using namespace sesame;
+  Arguments arguments;
+  CLI::App app("Fine-tunes a pretrained BERT. The last line on stdout is the result as JSON.", "train");
+  add_common_options(app, arguments.common);
+  add_data_options(app, arguments.run);
+  add_model_options(app, arguments);
+  add_training_options(app, arguments);
+  add_run_options(app, arguments);
+  app.footer(
+      "Examples:\n"
+      "  train --train train.tsv --dev dev.tsv --model models/minilm --out runs/first\n"
+      "  train --preset mrpc --train mrpc/train.tsv --dev mrpc/dev.tsv --model models/minilm --epochs 2 --lr 1e-4 "
+      "--out runs/mrpc\n"
+      "  train --config runs/first/run.toml --seed 7 --out runs/second");
+  return run_program(app, argc, argv, arguments.common, [&] { return run(app, arguments); });
+}
