@@ -12,8 +12,8 @@
 namespace sesame {
 namespace {
 
-// Eight classes for each power of two: at most an eighth is wasted, and batches of slightly different token counts
-// share blocks. Pages that a request does not reach are never touched.
+// Eight classes for each power of two: at most an eighth is wasted, and batches of slightly different token
+// counts share blocks. Pages that a request does not reach are never touched.
 std::size_t size_class(std::size_t bytes) {
   constexpr std::size_t smallest = 64;
   if (bytes <= 8 * smallest) return std::max(smallest, (bytes + smallest - 1) / smallest * smallest);
@@ -36,9 +36,10 @@ class CachingAllocator {
         release_cached_locked();
         data = kernels(device_).allocate(size);
       }
-      SESAME_CHECK(data != nullptr, "allocator",
-                   "out of memory on {}: {:.1f} MB asked for, {:.1f} MB in use; lower the batch size or the length",
-                   device_.name(), static_cast<double>(size) / 1e6, static_cast<double>(stats_.bytes_in_use) / 1e6);
+      SESAME_CHECK(
+          data != nullptr, "allocator",
+          "out of memory on {}: {:.1f} MB asked for, {:.1f} MB in use; lower the batch size or the length",
+          device_.name(), static_cast<double>(size) / 1e6, static_cast<double>(stats_.bytes_in_use) / 1e6);
       ++stats_.system_allocations;
     }
     stats_.bytes_in_use += size;

@@ -1,5 +1,5 @@
-// The caching allocator: one per device. A freed block is kept and given out again for a request of the same size
-// class, so that a training loop of repeating shapes asks the system for memory in its first step only.
+// The caching allocator: one per device. A freed block is kept and given out again for a request of the same
+// size class, so that a training loop of repeating shapes asks the system for memory in its first step only.
 #pragma once
 
 #include <cstddef>

@@ -16,15 +16,17 @@ SavedTensor::SavedTensor(const Tensor& tensor) {
 
 const Tensor& SavedTensor::unpack(const char* op) const {
   if (tensor_.defined()) {
-    SESAME_CHECK(tensor_.version() == version_, op,
-                 "a {} tensor {} saved for backward was changed in place: version {}, expected {}; clone() it before "
-                 "writing, or write after backward()",
-                 dtype_name(tensor_.dtype()), tensor_.shape(), tensor_.version(), version_);
+    SESAME_CHECK(
+        tensor_.version() == version_, op,
+        "a {} tensor {} saved for backward was changed in place: version {}, expected {}; clone() it before "
+        "writing, or write after backward()",
+        dtype_name(tensor_.dtype()), tensor_.shape(), tensor_.version(), version_);
   }
   return tensor_;
 }
 
-Backward::Backward(const Node& node, const Tensor& grad) : node_(node), grad_(grad), results_(node.edges().size()) {}
+Backward::Backward(const Node& node, const Tensor& grad)
+    : node_(node), grad_(grad), results_(node.edges().size()) {}
 
 bool Backward::wanted(std::size_t i) const { return node_.edges().at(i).wanted(); }
 
@@ -32,8 +34,8 @@ const Tensor& Backward::saved(std::size_t i) const { return node_.saved().at(i).
 
 void Backward::give(std::size_t i, Tensor grad) { results_.at(i) = std::move(grad); }
 
-Node::Node(const char* op, const Tensor& out, const std::vector<Tensor>& inputs, const std::vector<Tensor>& saved,
-           BackwardFunction backward)
+Node::Node(const char* op, const Tensor& out, const std::vector<Tensor>& inputs,
+           const std::vector<Tensor>& saved, BackwardFunction backward)
     : op_(op), shape_(out.shape()), dtype_(out.dtype()), backward_(std::move(backward)) {
   edges_.reserve(inputs.size());
   for (const Tensor& input : inputs) {
@@ -51,8 +53,8 @@ Node::Node(const char* op, const Tensor& out, const std::vector<Tensor>& inputs,
 }
 
 Node::~Node() {
-  // A destructor that let its edges die would recurse once per node of the chain. Instead the outermost destructor
-  // on the thread collects what the inner ones hand over and frees it in a loop.
+  // A destructor that let its edges die would recurse once per node of the chain. Instead the outermost
+  // destructor on the thread collects what the inner ones hand over and frees it in a loop.
   thread_local std::vector<std::shared_ptr<Node>>* pending = nullptr;
   std::vector<std::shared_ptr<Node>> own;
   const bool outermost = pending == nullptr;
@@ -69,7 +71,8 @@ Node::~Node() {
 }
 
 std::vector<Tensor> Node::run(const Tensor& grad) const {
-  SESAME_CHECK(!released_, op_, "backward() ran through this graph before and freed it: pass retain_graph to keep it");
+  SESAME_CHECK(!released_, op_,
+               "backward() ran through this graph before and freed it: pass retain_graph to keep it");
   Backward context(*this, grad);
   backward_(context);
   return context.results();
@@ -86,8 +89,8 @@ bool will_record(const std::vector<Tensor>& inputs) {
          std::any_of(inputs.begin(), inputs.end(), [](const Tensor& input) { return input.requires_grad(); });
 }
 
-Tensor record(const char* op, const Tensor& out, const std::vector<Tensor>& inputs, const std::vector<Tensor>& saved,
-              BackwardFunction backward) {
+Tensor record(const char* op, const Tensor& out, const std::vector<Tensor>& inputs,
+              const std::vector<Tensor>& saved, BackwardFunction backward) {
   if (!will_record(inputs)) return out;
   return record_output(out, std::make_shared<Node>(op, out, inputs, saved, std::move(backward)));
 }

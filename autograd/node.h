@@ -1,5 +1,5 @@
-// The recorded graph. An op that wants a gradient calls record() with its output, its inputs, what its backward needs
-// and the backward itself, written right below the forward:
+// The recorded graph. An op that wants a gradient calls record() with its output, its inputs, what its
+// backward needs and the backward itself, written right below the forward:
 //
 //   return record("tanh", y, {x}, {y}, [](Backward& b) {
 //     b.give(0, tanh_backward(b.grad(), b.saved(0)));   // asked only when wanted(0)
@@ -18,8 +18,8 @@
 
 namespace sesame {
 
-// A tensor kept for the backward pass together with the version of its memory. It holds no history, so a saved
-// output makes no cycle.
+// A tensor kept for the backward pass together with the version of its memory. It holds no history, so a
+// saved output makes no cycle.
 class SavedTensor {
  public:
   explicit SavedTensor(const Tensor& tensor);
@@ -43,7 +43,8 @@ class Backward {
   bool wanted(std::size_t i) const;
   // Saved tensor i, version checked.
   const Tensor& saved(std::size_t i) const;
-  // Hands over the gradient of input i. Its shape may be the broadcast shape of the op: the engine sums it down.
+  // Hands over the gradient of input i. Its shape may be the broadcast shape of the op: the engine sums it
+  // down.
   void give(std::size_t i, Tensor grad);
   const std::vector<Tensor>& results() const { return results_; }
 
@@ -93,8 +94,8 @@ class Node {
 
 // Attaches history to `out` when recording is on and an input requires a gradient; else returns it as it is.
 // `op` must be a string literal. Undefined inputs are allowed (optional arguments) and never wanted.
-Tensor record(const char* op, const Tensor& out, const std::vector<Tensor>& inputs, const std::vector<Tensor>& saved,
-              BackwardFunction backward);
+Tensor record(const char* op, const Tensor& out, const std::vector<Tensor>& inputs,
+              const std::vector<Tensor>& saved, BackwardFunction backward);
 
 // Whether record() would attach history: lets an op skip work that only its backward needs.
 bool will_record(const std::vector<Tensor>& inputs);

@@ -1,6 +1,6 @@
-// Random numbers from counters (Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
-// A draw is a function of a 64-bit key and a counter, so nothing has to be stored to repeat it: the same on every
-// device, for any batch split and after a resume.
+// Random numbers from counters (Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
+// 3"). A draw is a function of a 64-bit key and a counter, so nothing has to be stored to repeat it: the same
+// on every device, for any batch split and after a resume.
 #pragma once
 
 #include <array>
@@ -26,9 +26,9 @@ class RandomStream {
  public:
   explicit RandomStream(std::uint64_t key) : key_(key) {}
   std::uint32_t next_word();
-  double uniform();                           // [0, 1), 53 bits
-  double normal();                            // Box-Muller
-  std::uint64_t below(std::uint64_t bound);   // unbiased, bound > 0
+  double uniform();                          // [0, 1), 53 bits
+  double normal();                           // Box-Muller
+  std::uint64_t below(std::uint64_t bound);  // unbiased, bound > 0
 
  private:
   std::uint64_t key_;
@@ -37,9 +37,9 @@ class RandomStream {
   int used_ = 4;
 };
 
-// Names the draws of one forward pass: seed of the run and step. While one lives on the thread, modules in training
-// mode derive their keys from it (nn/layers/dropout.h). Each new scope restarts the modules' call counters, so the
-// parts of an accumulated batch draw exactly as the whole batch would.
+// Names the draws of one forward pass: seed of the run and step. While one lives on the thread, modules in
+// training mode derive their keys from it (nn/layers/dropout.h). Each new scope restarts the modules' call
+// counters, so the parts of an accumulated batch draw exactly as the whole batch would.
 class RandomScope {
  public:
   RandomScope(std::uint64_t seed, std::uint64_t step);
@@ -47,7 +47,7 @@ class RandomScope {
   RandomScope(const RandomScope&) = delete;
   RandomScope& operator=(const RandomScope&) = delete;
 
-  std::uint64_t key() const { return key_; }       // of seed and step
+  std::uint64_t key() const { return key_; }        // of seed and step
   std::uint64_t serial() const { return serial_; }  // different for every scope of the process
   static const RandomScope* current();
 

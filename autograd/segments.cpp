@@ -43,10 +43,11 @@ void fill_defaults(const std::vector<std::int64_t>& lengths, SegmentsOptions& op
     for (std::size_t i = 0; i < n; ++i) options.examples.push_back(static_cast<std::int64_t>(i));
   }
   if (options.firsts.empty()) options.firsts.assign(n, 0);
-  SESAME_CHECK(options.begins.size() == n && options.prefixes.size() == n && options.examples.size() == n &&
-                   options.firsts.size() == n,
-               "segments", "{} lengths, {} begins, {} prefixes, {} examples, {} first positions: must be as many", n,
-               options.begins.size(), options.prefixes.size(), options.examples.size(), options.firsts.size());
+  SESAME_CHECK(
+      options.begins.size() == n && options.prefixes.size() == n && options.examples.size() == n &&
+          options.firsts.size() == n,
+      "segments", "{} lengths, {} begins, {} prefixes, {} examples, {} first positions: must be as many", n,
+      options.begins.size(), options.prefixes.size(), options.examples.size(), options.firsts.size());
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-// Segments: where the sequences of a packed batch lie. Token rows of all sequences stand end to end in [T, ...]
-// tensors; nothing is padded, nothing is masked. Ops take the offsets from here and never read them back from
-// a device.
+// Segments: where the sequences of a packed batch lie. Token rows of all sequences stand end to end in [T,
+// ...] tensors; nothing is padded, nothing is masked. Ops take the offsets from here and never read them back
+// from a device.
 #pragma once
 
 #include <cstdint>

@@ -61,8 +61,8 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   for (int i = 1; i <= dim; ++i) {
     const std::int64_t x = i <= a.dim() ? a[-i] : 1;
     const std::int64_t y = i <= b.dim() ? b[-i] : 1;
-    SESAME_CHECK(x == y || x == 1 || y == 1, op, "shapes {} and {} do not broadcast: axis -{} is {} and {}", a, b, i,
-                 x, y);
+    SESAME_CHECK(x == y || x == 1 || y == 1, op, "shapes {} and {} do not broadcast: axis -{} is {} and {}",
+                 a, b, i, x, y);
     out[-i] = x == 1 ? y : x;
   }
   return out;

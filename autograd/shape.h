@@ -1,13 +1,13 @@
 // Sizes of a tensor's axes, at most kMaxDim of them, kept in place so that a shape costs no allocation.
 #pragma once
 
+#include <fmt/core.h>
+
 #include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <vector>
-
-#include <fmt/core.h>
 
 namespace sesame {
 
@@ -55,7 +55,8 @@ using Strides = Shape;
 // Strides in elements of a row-major tensor: (2, 3) -> (3, 1).
 Strides contiguous_strides(const Shape& shape);
 
-// NumPy broadcasting: sizes are aligned at the end, 1 stretches. Throws Error naming `op` when they do not fit.
+// NumPy broadcasting: sizes are aligned at the end, 1 stretches. Throws Error naming `op` when they do not
+// fit.
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
 
 }  // namespace sesame

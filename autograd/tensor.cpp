@@ -53,7 +53,8 @@ Tensor::Impl& Tensor::impl() {
   return *impl_;
 }
 
-// --- making ---------------------------------------------------------------------------------------------------------
+// --- making
+// ---------------------------------------------------------------------------------------------------------
 
 Tensor Tensor::make(std::shared_ptr<Storage> storage, const Shape& shape, const Strides& strides,
                     std::int64_t offset, DType dtype) {
@@ -74,7 +75,8 @@ Tensor Tensor::empty(const Shape& shape, TensorOptions options) {
     SESAME_CHECK(size >= 0, "empty", "sizes must not be negative, got {}", shape);
     fits = fits && !__builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes);
   }
-  SESAME_CHECK(fits, "empty", "{} {} needs more memory than there are addresses", shape, dtype_name(options.dtype));
+  SESAME_CHECK(fits, "empty", "{} {} needs more memory than there are addresses", shape,
+               dtype_name(options.dtype));
   if (shape.numel() == 0) bytes = 0;
   return make(std::make_shared<Storage>(options.device, static_cast<std::size_t>(bytes)), shape,
               contiguous_strides(shape), 0, options.dtype);
@@ -87,8 +89,8 @@ Tensor Tensor::full(const Shape& shape, double value, TensorOptions options) {
 }
 
 Tensor Tensor::from_memory(const void* values, std::size_t count, const Shape& shape, TensorOptions options) {
-  SESAME_CHECK(static_cast<std::size_t>(shape.numel()) == count, "from", "{} values do not fill shape {}", count,
-               shape);
+  SESAME_CHECK(static_cast<std::size_t>(shape.numel()) == count, "from", "{} values do not fill shape {}",
+               count, shape);
   Tensor out = empty(shape, options);
   if (count > 0) {
     kernels(options.device).copy_from_host(out.storage()->data, values, count * dtype_size(options.dtype));
@@ -98,10 +100,12 @@ Tensor Tensor::from_memory(const void* values, std::size_t count, const Shape& s
 
 Tensor Tensor::borrow(const void* data, const Shape& shape, DType dtype, std::shared_ptr<const void> owner) {
   const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * dtype_size(dtype);
-  return make(std::make_shared<Storage>(data, bytes, std::move(owner)), shape, contiguous_strides(shape), 0, dtype);
+  return make(std::make_shared<Storage>(data, bytes, std::move(owner)), shape, contiguous_strides(shape), 0,
+              dtype);
 }
 
-// --- looking --------------------------------------------------------------------------------------------------------
+// --- looking
+// --------------------------------------------------------------------------------------------------------
 
 const Shape& Tensor::shape() const { return impl().shape; }
 const Strides& Tensor::strides() const { return impl().strides; }
@@ -126,7 +130,8 @@ bool Tensor::is_unique() const { return impl_.use_count() == 1 && impl().storage
 View Tensor::view() const {
   const Impl& self = impl();
   View v;
-  v.data = static_cast<char*>(self.storage->data) + self.offset * static_cast<std::int64_t>(dtype_size(self.dtype));
+  v.data = static_cast<char*>(self.storage->data) +
+           self.offset * static_cast<std::int64_t>(dtype_size(self.dtype));
   v.dtype = self.dtype;
   v.dim = self.shape.dim();
   std::copy(self.shape.begin(), self.shape.end(), v.size);
@@ -138,15 +143,17 @@ View Tensor::view() const {
 void* Tensor::host_data(DType wanted, bool writing) const {
   SESAME_CHECK(dtype() == wanted, "data", "the tensor holds {}, {} was asked for", dtype_name(dtype()),
                dtype_name(wanted));
-  SESAME_CHECK(device() == Device{}, "data", "the tensor lies on {}: use to_vector() or to(cpu)", device().name());
+  SESAME_CHECK(device() == Device{}, "data", "the tensor lies on {}: use to_vector() or to(cpu)",
+               device().name());
   SESAME_CHECK(is_contiguous(), "data", "the tensor {} is not contiguous: call contiguous() first", shape());
   if (writing) const_cast<Tensor*>(this)->begin_write("mutable_data");
   return view().data;
 }
 
 void Tensor::copy_to_host(void* host, DType wanted) const {
-  SESAME_CHECK(dtype() == wanted, "to_vector", "the tensor holds {}, {} was asked for: convert with to(dtype)",
-               dtype_name(dtype()), dtype_name(wanted));
+  SESAME_CHECK(dtype() == wanted, "to_vector",
+               "the tensor holds {}, {} was asked for: convert with to(dtype)", dtype_name(dtype()),
+               dtype_name(wanted));
   if (numel() == 0) return;
   const Tensor x = detach().contiguous();
   kernels(device()).copy_to_host(host, x.view().data, static_cast<std::size_t>(numel()) * dtype_size(wanted));
@@ -157,7 +164,8 @@ double Tensor::item() const {
   return detach().to(DType::Float64).to_vector<double>()[0];
 }
 
-// --- outside the graph ------------------------------------------------------------------------------------------------
+// --- outside the graph
+// ------------------------------------------------------------------------------------------------
 
 Tensor Tensor::clone() const {
   Tensor out = empty(shape(), options());
@@ -175,7 +183,8 @@ Tensor Tensor::alias(const Shape& shape, const Strides& strides, std::int64_t of
   for (int i = 0; i < shape.dim(); ++i) (strides[i] < 0 ? first : last) += (shape[i] - 1) * strides[i];
   const auto capacity = static_cast<std::int64_t>(storage()->bytes / dtype_size(dtype()));
   SESAME_CHECK(shape.numel() == 0 || (first >= 0 && last < capacity), "alias",
-               "view {} with strides {} at {} leaves the storage of {} elements", shape, strides, offset, capacity);
+               "view {} with strides {} at {} leaves the storage of {} elements", shape, strides, offset,
+               capacity);
   return make(storage(), shape, strides, offset, dtype());
 }
 
@@ -184,7 +193,8 @@ void Tensor::begin_write(const char* op) {
   SESAME_CHECK(self.storage->owner == nullptr, op,
                "the tensor {} is a read-only view of a mapped file: clone() it before writing", self.shape);
   SESAME_CHECK(!recording || (!self.requires_grad && self.grad_fn == nullptr), op,
-               "tensor {} takes part in the graph and must not be written in place: use NoGradGuard", self.shape);
+               "tensor {} takes part in the graph and must not be written in place: use NoGradGuard",
+               self.shape);
   ++self.storage->version;
 }
 
@@ -204,22 +214,26 @@ Tensor& Tensor::fill_(double value) {
 }
 
 Tensor& Tensor::add_(const Tensor& other, double alpha) {
-  SESAME_CHECK(shape() == other.shape() && dtype() == other.dtype(), "add_", "got {} {} and {} {}: must be equal",
-               shape(), dtype_name(dtype()), other.shape(), dtype_name(other.dtype()));
+  SESAME_CHECK(shape() == other.shape() && dtype() == other.dtype(), "add_",
+               "got {} {} and {} {}: must be equal", shape(), dtype_name(dtype()), other.shape(),
+               dtype_name(other.dtype()));
   SESAME_CHECK(is_contiguous(), "add_", "the destination {} must be contiguous", shape());
   begin_write("add_");
   kernels(device()).accumulate(view(), other.detach().contiguous().view(), alpha);
   return *this;
 }
 
-// --- autograd ---------------------------------------------------------------------------------------------------------
+// --- autograd
+// ---------------------------------------------------------------------------------------------------------
 
-bool Tensor::requires_grad() const { return impl_ != nullptr && (impl_->requires_grad || impl_->grad_fn != nullptr); }
+bool Tensor::requires_grad() const {
+  return impl_ != nullptr && (impl_->requires_grad || impl_->grad_fn != nullptr);
+}
 
 Tensor& Tensor::set_requires_grad(bool value) {
   Impl& self = impl();
-  SESAME_CHECK(self.grad_fn == nullptr, "set_requires_grad", "only leaves can be switched: {} came out of an op",
-               self.shape);
+  SESAME_CHECK(self.grad_fn == nullptr, "set_requires_grad",
+               "only leaves can be switched: {} came out of an op", self.shape);
   SESAME_CHECK(!value || is_floating(self.dtype), "set_requires_grad", "{} tensors have no gradient",
                dtype_name(self.dtype));
   self.requires_grad = value;
@@ -238,8 +252,8 @@ void Tensor::set_grad(const Tensor& grad) {
 void Tensor::backward() const { sesame::backward(*this); }
 
 Tensor record_output(Tensor out, std::shared_ptr<Node> node) {
-  // The op's own handle may be shared with a view of an input (contiguous() of a contiguous tensor): never attach
-  // history to a tensor that others see.
+  // The op's own handle may be shared with a view of an input (contiguous() of a contiguous tensor): never
+  // attach history to a tensor that others see.
   Tensor result = out.detach();
   result.impl_->grad_fn = std::move(node);
   return result;

@@ -16,8 +16,8 @@ namespace sesame {
 
 class Node;
 
-// Reference-counted memory. Views share it; `version` counts in-place writes so that the graph notices when a value
-// it saved has been changed (node.h).
+// Reference-counted memory. Views share it; `version` counts in-place writes so that the graph notices when a
+// value it saved has been changed (node.h).
 struct Storage {
   Storage(Device device, std::size_t bytes);
   // Borrowed memory (a mapped file): `owner` keeps it alive, it is never written to.
@@ -43,7 +43,8 @@ class Tensor {
   // An undefined tensor; most calls on it throw.
   Tensor() = default;
 
-  // --- making ---------------------------------------------------------------------------------------------------
+  // --- making
+  // ---------------------------------------------------------------------------------------------------
   static Tensor empty(const Shape& shape, TensorOptions options = {});  // uninitialised
   static Tensor full(const Shape& shape, double value, TensorOptions options = {});
   static Tensor zeros(const Shape& shape, TensorOptions options = {}) { return full(shape, 0, options); }
@@ -61,7 +62,8 @@ class Tensor {
   // A read-only tensor over memory of someone else, kept alive by `owner`. In-place writes throw.
   static Tensor borrow(const void* data, const Shape& shape, DType dtype, std::shared_ptr<const void> owner);
 
-  // --- looking --------------------------------------------------------------------------------------------------
+  // --- looking
+  // --------------------------------------------------------------------------------------------------
   bool defined() const { return impl_ != nullptr; }
   const Shape& shape() const;
   const Strides& strides() const;  // in elements
@@ -96,7 +98,8 @@ class Tensor {
   double item() const;
   View view() const;  // what kernels get
 
-  // --- same numbers, other form (recorded in the graph) -------------------------------------------------------------
+  // --- same numbers, other form (recorded in the graph)
+  // -------------------------------------------------------------
   Tensor reshape(const Shape& shape) const;  // one size may be -1; copies only when it must
   Tensor transpose(int a, int b) const;
   Tensor permute(const std::vector<int>& order) const;
@@ -106,7 +109,8 @@ class Tensor {
   Tensor to(DType dtype) const;
   Tensor to(Device device) const;
 
-  // --- outside the graph ----------------------------------------------------------------------------------------
+  // --- outside the graph
+  // ----------------------------------------------------------------------------------------
   Tensor clone() const;   // own contiguous memory
   Tensor detach() const;  // shares memory, no history
   // A view of the same storage without history; checks that it stays inside.
@@ -118,7 +122,8 @@ class Tensor {
   // Throws unless the tensor may be written in place; raises the version.
   void begin_write(const char* op);
 
-  // --- autograd -------------------------------------------------------------------------------------------------
+  // --- autograd
+  // -------------------------------------------------------------------------------------------------
   bool requires_grad() const;  // is a leaf that wants a gradient, or was computed from one
   // Only for leaves (throws otherwise). Floating types only.
   Tensor& set_requires_grad(bool value);

@@ -44,7 +44,8 @@ void init_uniform(Tensor parameter, double low, double high, std::uint64_t key) 
 }
 
 void init_xavier_uniform(Tensor parameter, std::uint64_t key) {
-  SESAME_CHECK(parameter.dim() == 2, "init_xavier_uniform", "needs a weight [out, in], got {}", parameter.shape());
+  SESAME_CHECK(parameter.dim() == 2, "init_xavier_uniform", "needs a weight [out, in], got {}",
+               parameter.shape());
   const double bound = std::sqrt(6.0 / static_cast<double>(parameter.size(0) + parameter.size(1)));
   init_uniform(parameter, -bound, bound, key);
 }

@@ -1,5 +1,5 @@
-// Initial values, drawn from counters: a parameter's values depend on the seed and its name only, not on what was
-// initialised before it.
+// Initial values, drawn from counters: a parameter's values depend on the seed and its name only, not on what
+// was initialised before it.
 #pragma once
 
 #include <cstdint>

@@ -109,16 +109,15 @@ void Module::to(TensorOptions options) {
   });
 }
 
-std::string Module::path() const {
-  return parent_ == nullptr ? "" : join_names(parent_->path(), name_);
-}
+std::string Module::path() const { return parent_ == nullptr ? "" : join_names(parent_->path(), name_); }
 
 std::uint64_t Module::path_hash() const { return hash_text(path()); }
 
 void Module::describe_into(std::string& text, int depth) const {
   const std::string indent(static_cast<std::size_t>(depth) * 2, ' ');
   for (const auto& [name, tensor] : own_parameters_) {
-    text += fmt::format("{}{} {}{}\n", indent, name, tensor->shape(), tensor->requires_grad() ? "" : " frozen");
+    text +=
+        fmt::format("{}{} {}{}\n", indent, name, tensor->shape(), tensor->requires_grad() ? "" : " frozen");
   }
   for (const auto& [name, child] : children_) {
     text += fmt::format("{}{}\n", indent, name);

@@ -1,5 +1,5 @@
-// Module: a named tree of parameters. A layer is a struct with Tensor and Module members that it registers in its
-// constructor under the names they have in Hugging Face checkpoints:
+// Module: a named tree of parameters. A layer is a struct with Tensor and Module members that it registers in
+// its constructor under the names they have in Hugging Face checkpoints:
 //
 //   class Linear : public Module {
 //     Linear(std::int64_t in, std::int64_t out) {
@@ -34,8 +34,8 @@ class Module {
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  // All parameters of the tree in the order of registration. A tensor registered twice (tied weights) is listed under
-  // its first name only.
+  // All parameters of the tree in the order of registration. A tensor registered twice (tied weights) is
+  // listed under its first name only.
   std::vector<NamedParameter> parameters() const;
   // The parameter of that dotted name; throws Error naming the closest ones when there is none.
   Tensor parameter(const std::string& name) const;
@@ -60,8 +60,8 @@ class Module {
   std::string describe() const;
 
  protected:
-  // Names must be non-empty, without dots and new in this module (throws Error otherwise). The parameter requires a
-  // gradient from here on.
+  // Names must be non-empty, without dots and new in this module (throws Error otherwise). The parameter
+  // requires a gradient from here on.
   void register_parameter(const std::string& name, Tensor& member);
   void register_module(const std::string& name, Module& child);
 
@@ -98,8 +98,8 @@ class ModuleList : public Module {
   std::vector<std::unique_ptr<T>> items_;
 };
 
-// Lays parameters of equal width one behind the other in one storage, keeping values and gradient flags, so that one
-// GEMM can serve them (linear_joined). Call it before anything else shares their memory.
+// Lays parameters of equal width one behind the other in one storage, keeping values and gradient flags, so
+// that one GEMM can serve them (linear_joined). Call it before anything else shares their memory.
 void join_storage(const std::vector<Tensor*>& parameters);
 
 }  // namespace sesame

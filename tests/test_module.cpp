@@ -36,26 +36,32 @@ TEST_CASE("names must be non-empty, without dots and new") {
   Free module;
   Tensor a = Tensor::zeros({2}), undefined;
   CHECK(error_of([&] { module.register_parameter("", a); }).find("must not be empty") != std::string::npos);
-  CHECK(error_of([&] { module.register_parameter("x.y", a); }).find("must not contain a dot") != std::string::npos);
-  CHECK(error_of([&] { module.register_parameter("u", undefined); }).find("must have a value") != std::string::npos);
+  CHECK(error_of([&] { module.register_parameter("x.y", a); }).find("must not contain a dot") !=
+        std::string::npos);
+  CHECK(error_of([&] { module.register_parameter("u", undefined); }).find("must have a value") !=
+        std::string::npos);
   module.register_parameter("a", a);
-  CHECK(error_of([&] { module.register_parameter("a", a); }).find("'a' is registered already") != std::string::npos);
+  CHECK(error_of([&] { module.register_parameter("a", a); }).find("'a' is registered already") !=
+        std::string::npos);
   Free child, other;
-  CHECK(error_of([&] { module.register_module("a", child); }).find("registered already") != std::string::npos);
+  CHECK(error_of([&] { module.register_module("a", child); }).find("registered already") !=
+        std::string::npos);
   module.register_module("child", child);
-  CHECK(error_of([&] { other.register_module("mine", child); }).find("belongs to another") != std::string::npos);
+  CHECK(error_of([&] { other.register_module("mine", child); }).find("belongs to another") !=
+        std::string::npos);
   CHECK(error_of([&] { module.parameter("b"); }).find("no parameter 'b'") != std::string::npos);
 }
 
 TEST_CASE("a transformer layer carries Hugging Face's names in order") {
   const TransformerLayer layer(small_layer(0));
-  CHECK(names(layer) ==
-        std::vector<std::string>{
-            "attention.self.query.weight", "attention.self.query.bias", "attention.self.key.weight",
-            "attention.self.key.bias", "attention.self.value.weight", "attention.self.value.bias",
-            "attention.output.dense.weight", "attention.output.dense.bias", "attention.output.LayerNorm.weight",
-            "attention.output.LayerNorm.bias", "intermediate.dense.weight", "intermediate.dense.bias",
-            "output.dense.weight", "output.dense.bias", "output.LayerNorm.weight", "output.LayerNorm.bias"});
+  CHECK(names(layer) == std::vector<std::string>{
+                            "attention.self.query.weight", "attention.self.query.bias",
+                            "attention.self.key.weight", "attention.self.key.bias",
+                            "attention.self.value.weight", "attention.self.value.bias",
+                            "attention.output.dense.weight", "attention.output.dense.bias",
+                            "attention.output.LayerNorm.weight", "attention.output.LayerNorm.bias",
+                            "intermediate.dense.weight", "intermediate.dense.bias", "output.dense.weight",
+                            "output.dense.bias", "output.LayerNorm.weight", "output.LayerNorm.bias"});
   CHECK(layer.parameter_count() == 4 * (8 * 8 + 8) + 2 * 16 + (16 * 8 + 16) + (8 * 16 + 8));
 }
 
@@ -91,7 +97,8 @@ TEST_CASE("freezing one of the three projections leaves its gradient out and the
     if (freeze) attention.key.weight.set_requires_grad(false);
     sum(square(attention.forward(x, segments))).backward();
     CHECK(attention.key.weight.grad().defined() == !freeze);
-    return std::pair(attention.query.weight.grad().to_vector<float>(), attention.value.weight.grad().to_vector<float>());
+    return std::pair(attention.query.weight.grad().to_vector<float>(),
+                     attention.value.weight.grad().to_vector<float>());
   };
   const auto all = gradients(false), some = gradients(true);
   for (std::size_t i = 0; i < 16; ++i) {

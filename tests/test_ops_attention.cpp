@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "autograd/backend/cpu/host.h"
 #include "autograd/ops/attention.h"
-#include "autograd/ops/rows.h"
 #include "tests/op_case.h"
 
 using namespace sesame;
@@ -273,6 +273,32 @@ TEST_CASE("each sequence gives the same alone as in a batch") {
       CHECK(relative_error(doubles(alone.grad()), doubles(qkv.grad().slice(0, begin, end))) <= 1e-6);
     }
   }
+}
+
+TEST_CASE("the number of threads does not change a bit") {
+  const Setup setups[] = {
+      {"uneven lengths", kBidirectional, 3, 32, {128, 7, 60, 90, 13}, {}, 0.1},
+      {.what = "shared keys",
+       .pattern = kBidirectional,
+       .heads = 3,
+       .head_dim = 32,
+       .queries = {60, 61, 62},
+       .keys = {90, 90, 80},
+       .key_begins = {0, 0, 10}},
+  };
+  const int before = cpu::threads();
+  for (const Setup& s : setups) {
+    const OpCase row = make_case(s);
+    Draw draw(9);
+    const Inputs inputs = row.inputs(draw);
+    cpu::set_threads(1);
+    const OpResult one = in_float32(row.function, inputs);
+    for (int threads : {2, 3, 5}) {
+      cpu::set_threads(threads);
+      check_equal(in_float32(row.function, inputs), one, 0, s.what);
+    }
+  }
+  cpu::set_threads(before);
 }
 
 TEST_CASE("rows outside of segments are zero in the output and in all gradients") {

@@ -14,7 +14,8 @@ using sesame::testing::Golden;
 
 namespace {
 
-// Runs five steps on the stored gradients; `shape` decides whether weight decay applies (two axes) or not (one).
+// Runs five steps on the stored gradients; `shape` decides whether weight decay applies (two axes) or not
+// (one).
 template <class Make>
 double largest_error(const Golden& golden, const std::string& name, const Shape& shape, Make make) {
   NamedParameter p{"p", golden.tensor("optim.start").to(DType::Float64).clone().reshape(shape)};
@@ -47,7 +48,8 @@ TEST_CASE("AdamW and SGD follow PyTorch for five steps") {
     };
   };
   CHECK(largest_error(golden, "adamw_decay", {1, 7}, adamw({.weight_decay = 0.01})) < 1e-12);
-  CHECK(largest_error(golden, "adamw_plain", {7}, adamw({.weight_decay = 0.01})) < 1e-12);  // one axis: no decay
+  CHECK(largest_error(golden, "adamw_plain", {7}, adamw({.weight_decay = 0.01})) <
+        1e-12);  // one axis: no decay
   CHECK(largest_error(golden, "adamw_betas", {1, 7},
                       adamw({.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-3, .weight_decay = 0.1})) < 1e-12);
   CHECK(largest_error(golden, "sgd", {7}, sgd(0)) < 1e-12);
@@ -59,14 +61,16 @@ TEST_CASE("schedules equal those of transformers") {
   const auto check = [&](const std::string& name, const Schedule& schedule) {
     const std::vector<double> wanted = golden.values("schedule." + name);
     for (std::size_t i = 0; i < wanted.size(); ++i) {
-      CHECK_MESSAGE(std::abs(schedule.factor(static_cast<std::int64_t>(i)) - wanted[i]) < 1e-12, name, " step ", i);
+      CHECK_MESSAGE(std::abs(schedule.factor(static_cast<std::int64_t>(i)) - wanted[i]) < 1e-12, name,
+                    " step ", i);
     }
   };
   check("linear", {ScheduleKind::Linear, 4, 20});
   check("cosine", {ScheduleKind::Cosine, 4, 20});
   check("constant", {ScheduleKind::Constant, 4, 20});
   check("linear_no_warmup", {ScheduleKind::Linear, 0, 20});
-  CHECK(error_of([] { parse_schedule("step"); }).find("expected linear, cosine or constant") != std::string::npos);
+  CHECK(error_of([] { parse_schedule("step"); }).find("expected linear, cosine or constant") !=
+        std::string::npos);
 }
 
 TEST_CASE("clipping by the global norm equals PyTorch's") {

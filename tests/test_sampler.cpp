@@ -24,9 +24,10 @@ std::vector<std::int64_t> flat(const std::vector<Update>& updates) {
 }  // namespace
 
 TEST_CASE("every example comes once an epoch, in an order of seed and epoch") {
-  for (const SamplerOptions& options :
-       {SamplerOptions{.examples = 103, .batch_size = 8}, SamplerOptions{.examples = 103, .batch_size = 8, .accumulate = 3},
-        SamplerOptions{.examples = 103, .batch_tokens = 40}, SamplerOptions{.examples = 103, .batch_size = 8, .bucket = true}}) {
+  for (const SamplerOptions& options : {SamplerOptions{.examples = 103, .batch_size = 8},
+                                        SamplerOptions{.examples = 103, .batch_size = 8, .accumulate = 3},
+                                        SamplerOptions{.examples = 103, .batch_tokens = 40},
+                                        SamplerOptions{.examples = 103, .batch_size = 8, .bucket = true}}) {
     const Sampler sampler(options, length_of);
     std::vector<std::int64_t> order = flat(sampler.epoch(0));
     CHECK(order == flat(sampler.epoch(0)));
@@ -56,7 +57,8 @@ TEST_CASE("a token budget is kept, and an example longer than it comes alone") {
 }
 
 TEST_CASE("impossible sizes are refused") {
-  CHECK(error_of([] { Sampler({.examples = 0}, length_of); }).find("no training examples") != std::string::npos);
+  CHECK(error_of([] { Sampler({.examples = 0}, length_of); }).find("no training examples") !=
+        std::string::npos);
   CHECK(error_of([] { Sampler({.examples = 3, .batch_size = 0}, length_of); }).find("must be positive") !=
         std::string::npos);
 }

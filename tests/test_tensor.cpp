@@ -279,6 +279,12 @@ TEST_CASE("errors") {
          Tensor::empty({2, -1});
        },
        "[empty] sizes must not be negative, got (2, -1)"},
+      {"empty",
+       [] {
+         const std::int64_t huge = std::int64_t{1} << 40;
+         Tensor::empty({huge, huge});
+       },
+       "[empty] (1099511627776, 1099511627776) float32 needs more memory than there are addresses"},
       {"shape",
        [] {
          Tensor::empty({1, 1, 1, 1, 1, 1, 1});

@@ -185,7 +185,7 @@ TEST_CASE("the fast path equals the plain one") {
                                                 .strip_accents = (bits & 4) != 0,
                                                 .lowercase = (bits & 8) != 0});
     size_t differing = 0;
-    for_each_block([&](const std::vector<std::string>& texts) {
+    for_each_block([&](size_t, const std::vector<std::string>& texts) {
       std::string all;
       for (const std::string& text : texts) all += text;
       const Encoding fast = tokenizer.encode(all);

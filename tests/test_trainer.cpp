@@ -36,7 +36,11 @@ void write_data(const std::string& path, int count, std::uint64_t seed, const st
       negated |= pick == 4;
       text += std::string(" ") + words[pick];
     }
-    file << text << "\t" << (i + 1 == count && !last_label.empty() ? last_label : negated ? "yes" : "no") << "\n";
+    file << text << "\t"
+         << (i + 1 == count && !last_label.empty() ? last_label
+             : negated                             ? "yes"
+                                                   : "no")
+         << "\n";
   }
 }
 
@@ -82,11 +86,13 @@ TEST_CASE("a run learns, and its folder holds what the contract names") {
   CHECK(result["task"] == "classify");
   CHECK(result["examples"] == 96 * 12);
   CHECK(result["trainable_parameters"].get<int>() > 10000);
-  for (const char* key : {"train_seconds", "examples_per_second", "tokens_per_second", "peak_memory_bytes", "final_loss"}) {
+  for (const char* key :
+       {"train_seconds", "examples_per_second", "tokens_per_second", "peak_memory_bytes", "final_loss"}) {
     CHECK_MESSAGE(result[key].is_number(), key);
   }
-  for (const char* name : {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json",
-                           "task.json", "run.toml", "metrics.jsonl", "report.html", "checkpoints/best/model.safetensors"}) {
+  for (const char* name :
+       {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json",
+        "task.json", "run.toml", "metrics.jsonl", "report.html", "checkpoints/best/model.safetensors"}) {
     CHECK_MESSAGE(std::filesystem::exists(folder.path("run") + "/" + name), name);
   }
   const Json config = Json::parse(read_file(folder.path("run") + "/config.json"));
@@ -155,7 +161,8 @@ TEST_CASE("accumulated parts equal the large batch, dropout included") {
   large.dtype = parts.dtype = DType::Float64;
   folder.run(large);
   folder.run(parts);
-  const SafetensorsFile a(folder.path("large") + "/model.safetensors"), b(folder.path("parts") + "/model.safetensors");
+  const SafetensorsFile a(folder.path("large") + "/model.safetensors"),
+      b(folder.path("parts") + "/model.safetensors");
   for (const SafetensorsEntry& entry : a.entries()) {
     // A key bias has no gradient by nature: Adam blows its rounding up.
     if (contains(entry.name, "key.bias")) continue;

@@ -97,10 +97,17 @@ class Crc32 {
   uint32_t state_ = ~0u;
 };
 
-// visit({"a?b", ...}) for each block of 4096 scalar values, NUL and surrogates left out.
+// visit(block, {"a?b", ...}) for each block of 4096 scalar values, NUL and surrogates left out; under
+// AddressSanitizer, which is twenty times slower here, for every eighth block.
 template <class Visit>
 void for_each_block(Visit visit) {
-  for (char32_t begin = 0; begin < 0x110000; begin += 4096) {
+#ifdef __SANITIZE_ADDRESS__
+  constexpr size_t kStep = 8;
+#else
+  constexpr size_t kStep = 1;
+#endif
+  for (size_t block = 0; block < 0x110000 / 4096; block += kStep) {
+    const auto begin = static_cast<char32_t>(block * 4096);
     std::vector<std::string> texts;
     for (char32_t c = std::max<char32_t>(begin, 1); c < begin + 4096; ++c) {
       if (c >= 0xD800 && c < 0xE000) continue;
@@ -108,22 +115,20 @@ void for_each_block(Visit visit) {
       append_utf8(c, texts.back());
       texts.back() += 'b';
     }
-    visit(texts);
+    visit(block, texts);
   }
 }
 
 // sums[i] is the CRC of what `add` puts in for the texts of block i.
 template <class Add>
 void check_blocks(const Json& sums, Add add) {
-  size_t block = 0;
   Crc32 crc;
-  for_each_block([&](const std::vector<std::string>& texts) {
+  for_each_block([&](size_t block, const std::vector<std::string>& texts) {
     crc.reset();
     for (const std::string& text : texts) add(text, crc);
     CAPTURE(block * 4096);
-    CHECK(crc.hex() == sums.at(block++).get<std::string>());
+    CHECK(crc.hex() == sums.at(block).template get<std::string>());
   });
-  CHECK(block == sums.size());
 }
 
 }  // namespace sesame::testing

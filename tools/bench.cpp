@@ -1,11 +1,11 @@
-// bench: times forward and training steps of BERT on dense batches, and plain GEMM on the same shapes in the same run.
-#include <nlohmann/json.hpp>
-
+// bench: times forward and training steps of BERT on dense batches, and plain GEMM on the same shapes in the
+// same run.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <functional>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "autograd/allocator.h"
 #include "autograd/backend/dispatch.h"
@@ -35,11 +35,14 @@ struct Arguments {
 };
 
 BertConfig config_of(const std::string& size, double dropout) {
-  const std::map<std::string, std::array<std::int64_t, 3>> sizes = {
-      {"tiny", {2, 128, 2}}, {"mini", {4, 256, 4}}, {"minilm", {6, 384, 12}}, {"base", {12, 768, 12}},
-      {"large", {24, 1024, 16}}};
+  const std::map<std::string, std::array<std::int64_t, 3>> sizes = {{"tiny", {2, 128, 2}},
+                                                                    {"mini", {4, 256, 4}},
+                                                                    {"minilm", {6, 384, 12}},
+                                                                    {"base", {12, 768, 12}},
+                                                                    {"large", {24, 1024, 16}}};
   const auto found = sizes.find(size);
-  SESAME_CHECK(found != sizes.end(), "--size", "unknown size '{}': expected tiny, mini, minilm, base or large", size);
+  SESAME_CHECK(found != sizes.end(), "--size",
+               "unknown size '{}': expected tiny, mini, minilm, base or large", size);
   BertConfig config;
   config.num_hidden_layers = found->second[0];
   config.hidden_size = found->second[1];
@@ -88,7 +91,8 @@ double gemm_gflops(const BertConfig& c, std::int64_t rows, bool train, int repea
   for (const Product& p : products) {
     const Tensor a = Tensor::ones({p.m * p.k}, options), b = Tensor::ones({p.k * p.n}, options);
     const Tensor out = Tensor::empty({p.m * p.n}, options);
-    GemmArgs args{.dtype = options.dtype, .transpose_a = p.ta, .transpose_b = p.tb, .m = p.m, .n = p.n, .k = p.k};
+    GemmArgs args{
+        .dtype = options.dtype, .transpose_a = p.ta, .transpose_b = p.tb, .m = p.m, .n = p.n, .k = p.k};
     args.a = a.view().data;
     args.lda = p.ta ? p.m : p.k;
     args.b = b.view().data;
@@ -153,7 +157,8 @@ void print_case(const Arguments& a, const Json& line) {
   if (a.json) return print_line(line.dump());
   std::string text;
   for (const auto& [key, value] : line.items()) {
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", key, value.is_string() ? value.get<std::string>() : value.dump());
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", key,
+                        value.is_string() ? value.get<std::string>() : value.dump());
   }
   print_line(text);
 }
@@ -188,10 +193,12 @@ void bench_model(const Arguments& a, TensorOptions options) {
 }
 
 int run(const Arguments& a) {
-  SESAME_CHECK(a.dtype == "fp32" || a.dtype == "fp64", "--dtype", "unknown type '{}': expected fp32 or fp64", a.dtype);
+  SESAME_CHECK(a.dtype == "fp32" || a.dtype == "fp64", "--dtype", "unknown type '{}': expected fp32 or fp64",
+               a.dtype);
   const TensorOptions options{a.dtype == "fp32" ? DType::Float32 : DType::Float64, Device::parse(a.device)};
   if (a.ops) {
-    bench_ops(a.batch * a.length, config_of(a.size, a.dropout), a.batch, a.dropout, a.repeat, a.json, options);
+    bench_ops(a.batch * a.length, config_of(a.size, a.dropout), a.batch, a.dropout, a.repeat, a.json,
+              options);
   } else {
     bench_model(a, options);
   }
@@ -204,17 +211,18 @@ int run(const Arguments& a) {
 int main(int argc, char** argv) {
   using namespace sesame;
   Arguments a;
-  CLI::App app("Times forward and training steps (clipping and AdamW included) on dense batches, beside plain GEMM.",
-               "bench");
+  CLI::App app(
+      "Times forward and training steps (clipping and AdamW included) on dense batches, beside plain GEMM.",
+      "bench");
   add_common_options(app, a.common);
-  app.add_option("--size", a.size, "tiny, mini, minilm, base, large")->capture_default_str();
-  app.add_option("--batch", a.batch, "Sequences")->check(CLI::Range(1, 100000))->capture_default_str();
-  app.add_option("--length", a.length, "Tokens of each")->check(CLI::Range(1, 512))->capture_default_str();
-  app.add_option("--repeat", a.repeat, "Timed calls; the minimum counts")->check(CLI::Range(1, 10000))->capture_default_str();
-  app.add_option("--dropout", a.dropout, "In training steps")->capture_default_str();
+  app.add_option("--size", a.size, "tiny, mini, minilm, base, large");
+  app.add_option("--batch", a.batch, "Sequences")->check(CLI::Range(1, 100000));
+  app.add_option("--length", a.length, "Tokens of each")->check(CLI::Range(1, 512));
+  app.add_option("--repeat", a.repeat, "Timed calls; the minimum counts")->check(CLI::Range(1, 10000));
+  app.add_option("--dropout", a.dropout, "In training steps");
   app.add_option("--only", a.only, "infer or train");
-  app.add_option("--device", a.device, "cpu, cuda, cuda:N")->capture_default_str();
-  app.add_option("--dtype", a.dtype, "fp32 or fp64")->capture_default_str();
+  app.add_option("--device", a.device, "cpu, cuda, cuda:N");
+  app.add_option("--dtype", a.dtype, "fp32 or fp64");
   app.add_flag("--ops", a.ops, "Time the ops of one layer instead of the model");
   app.add_flag("--json", a.json, "One JSON object a line");
   app.footer("Examples:\n  bench --size base --batch 8 --length 128 --json\n  bench --size minilm --ops");

@@ -33,7 +33,8 @@ Metrics score_model(const Arguments& a) {
   apply(a, read);
   const Dataset data = read_examples(a.data, read);
   fmt::print(stderr, "{}: {}\n", a.data, describe(data));
-  return score_classification(data, model.labels, model.file.problem, predictor.predict(data.examples).predictions);
+  return score_classification(data, model.labels, model.file.problem,
+                              predictor.predict(data.examples).predictions);
 }
 
 Metrics score_file(const Arguments& a) {
@@ -76,8 +77,8 @@ int main(int argc, char** argv) {
   app.add_option("--columns", a.columns, "Columns by name");
   app.add_option("--format", a.format, "auto, tsv, csv, jsonl");
   app.add_option("--limit", a.limit, "Only the first N examples");
-  app.add_option("--batch-tokens", a.batch_tokens, "Tokens per batch")->capture_default_str();
-  app.add_option("--device", a.device, "cpu, cuda, cuda:N")->capture_default_str();
+  app.add_option("--batch-tokens", a.batch_tokens, "Tokens per batch");
+  app.add_option("--device", a.device, "cpu, cuda, cuda:N");
   app.footer(
       "Examples:\n"
       "  evaluate --model runs/first --data dev.tsv\n"

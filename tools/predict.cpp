@@ -1,9 +1,10 @@
 // predict: labels for new texts, one JSON object per input, in order.
+#include "tasks/classify/predict.h"
+
 #include <cstdio>
 
 #include "autograd/check.h"
 #include "models/io/atomic_file.h"
-#include "tasks/classify/predict.h"
 #include "tools/common/program.h"
 
 namespace sesame {
@@ -60,13 +61,13 @@ int main(int argc, char** argv) {
   app.add_option("--model", a.models, "Folder of a finished run of train; may be given several times")
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--input", a.input, "File in a format of train, or plain lines (two texts: tab); - for stdin")
-      ->capture_default_str();
+  app.add_option("--input", a.input,
+                 "File in a format of train, or plain lines (two texts: tab); - for stdin");
   app.add_option("--output", a.output, "File to write; default: stdout");
   app.add_option("--columns", a.columns, "Columns by name, if they are not those of the training data");
   app.add_option("--format", a.format, "auto, tsv, csv, jsonl, lines (default: by extension)");
-  app.add_option("--batch-tokens", a.batch_tokens, "Tokens per batch")->capture_default_str();
-  app.add_option("--device", a.device, "cpu, cuda, cuda:N")->capture_default_str();
+  app.add_option("--batch-tokens", a.batch_tokens, "Tokens per batch");
+  app.add_option("--device", a.device, "cpu, cuda, cuda:N");
   app.add_flag("--logits", a.logits, "Add the raw outputs of the classifier");
   app.footer(
       "Examples:\n"

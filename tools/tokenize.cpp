@@ -1,17 +1,15 @@
 // tokenize: one JSON object {"ids", "tokens", "offsets"} for each line of text.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
-#include <iostream>
 #include <iterator>
 #include <string>
 #include <vector>
 
 #include "autograd/check.h"
 #include "models/tokenizer/tokenizer.h"
-#include "models/tokenizer/utf8.h"
+#include "tasks/data/source.h"
+#include "tools/common/program.h"
 
 namespace {
 
@@ -120,52 +118,39 @@ class LineTokenizer {
   std::vector<int32_t> ids_;
 };
 
-void run(const Options& options) {
+int run(const Options& options) {
   Output out;
   LineTokenizer tokenizer(options, out);
-  std::ifstream file;
-  const bool from_stdin = options.input == "-";
-  const std::string name = from_stdin ? "stdin" : options.input;
-  if (!from_stdin) file.open(options.input, std::ios::binary);
-  std::istream& in = from_stdin ? std::cin : file;
-  SESAME_CHECK(in, name, "cannot be opened");
-  std::string line;
-  for (size_t number = 1; std::getline(in, line); ++number) {
-    if (line.ends_with('\r')) line.pop_back();
-    if (const auto fault = sesame::find_text_fault(line))
-      sesame::fail(fmt::format("{}:{}", name, number), "{}", *fault);
-    tokenizer.write(line);
+  sesame::LineReader lines(options.input);
+  try {
+    for (std::string line; lines.next(line);) tokenizer.write(line);
+  } catch (const sesame::Error&) {
+    out.flush();  // the lines before the one at fault are good
+    throw;
   }
-  SESAME_CHECK(!in.bad(), name, "cannot be read");
   out.flush();
+  return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::ios::sync_with_stdio(false);
   CLI::App app(
       "Writes the tokens of each line of a text as one JSON object {\"ids\", \"tokens\", \"offsets\"}, [CLS] "
       "and [SEP] "
-      "included; offsets count code points of the line.");
-  app.footer(
-      "Examples:\n  tokenize --model build/models/minilm --input text.txt\n"
-      "  echo 'One line.' | tokenize --model build/models/minilm");
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+      "included; offsets count code points of the line.",
+      "tokenize");
+  sesame::CommonOptions common;
+  sesame::add_common_options(app, common);
   Options options;
-  app.add_option("--model", options.model, "directory with tokenizer.json or vocab.txt")->required();
-  app.add_option("--input", options.input, "text file, one input a line; - is stdin")->capture_default_str();
+  app.add_option("--model", options.model, "Directory with tokenizer.json or vocab.txt")->required();
+  app.add_option("--input", options.input, "Text, one input a line, .gz read as it is; - for stdin");
   app.add_flag("--plain-special", options.plain_special,
                "[SEP], [MASK] ... spelled out in the text are ordinary text");
-  app.add_flag("--ids-only", options.ids_only, "write {\"ids\"} alone");
-  try {
-    app.parse(argc, argv);
-    run(options);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  } catch (const std::exception& error) {
-    std::cerr << "tokenize: " << error.what() << std::endl;
-    return 2;
-  }
-  return 0;
+  app.add_flag("--ids-only", options.ids_only, "Write {\"ids\"} alone");
+  app.footer(
+      "Examples:\n"
+      "  tokenize --model build/models/minilm --input text.txt\n"
+      "  echo 'One line.' | tokenize --model build/models/minilm");
+  return sesame::run_program(app, argc, argv, common, [&] { return run(options); });
 }

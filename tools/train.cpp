@@ -1,9 +1,8 @@
-// train: fine-tunes a pretrained model on a data file. Everything it does lies in tasks/train/run.h; here options
-// become a RunOptions.
-#include <nlohmann/json.hpp>
-
+// train: fine-tunes a pretrained model on a data file. Everything it does lies in tasks/train/run.h; here
+// options become a RunOptions.
 #include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
 #include "tasks/train/run.h"
@@ -21,55 +20,51 @@ struct Arguments {
 };
 
 void add_data_options(CLI::App& app, RunOptions& run) {
-  app.add_option("--task", run.task, "classify: one class, several labels or a number for each input")
-      ->capture_default_str();
+  app.add_option("--task", run.task, "classify: one class, several labels or a number for each input");
   app.add_option("--train", run.train, "Training data: TSV, CSV, JSONL, or .gz of these")->required();
   app.add_option("--dev", run.dev, "Development data, for evaluation");
   app.add_option("--preset", run.preset,
                  "Known data set: sst2 cola mrpc stsb qqp mnli qnli rte wnli snli imdb");
   app.add_option("--columns", run.columns, "Columns by name: text=sentence1,text2=sentence2,label=gold");
   app.add_option("--format", run.format, "auto, tsv, csv, jsonl (default: by extension)");
-  app.add_option("--labels", run.labels, "What the label column holds: auto, class, multi, number")
-      ->capture_default_str();
-  app.add_option("--label-separator", run.label_separator, "Between the labels of a cell with several")
-      ->capture_default_str();
+  app.add_option("--labels", run.labels, "What the label column holds: auto, class, multi, number");
+  app.add_option("--label-separator", run.label_separator, "Between the labels of a cell with several");
   app.add_option("--limit", run.limit, "Only the first N training examples");
   app.add_option("--dev-limit", run.dev_limit, "Only the first N development examples");
-  app.add_option("--max-length", run.max_length, "Tokens per input, special ones included")->capture_default_str();
-  app.add_flag("--plain-special", run.plain_special, "[SEP], [MASK] ... spelled out in a text are ordinary text");
+  app.add_option("--max-length", run.max_length, "Tokens per input, special ones included");
+  app.add_flag("--plain-special", run.plain_special,
+               "[SEP], [MASK] ... spelled out in a text are ordinary text");
 }
 
 void add_model_options(CLI::App& app, Arguments& a) {
   RunOptions& run = a.run;
   app.add_option("--model", run.model, "Hugging Face directory of a BERT model")->required();
-  app.add_option("--init", run.init, "pretrained, or random: keep the shape, forget the weights")
-      ->capture_default_str();
-  app.add_option("--head", run.head, "Classifier: linear, or mlp with one hidden layer")->capture_default_str();
-  app.add_option("--pool", run.pool, "What the class is read from: cls, mean, max, attention")
-      ->capture_default_str();
+  app.add_option("--init", run.init, "pretrained, or random: keep the shape, forget the weights");
+  app.add_option("--head", run.head, "Classifier: linear, or mlp with one hidden layer");
+  app.add_option("--pool", run.pool, "What the class is read from: cls, mean, max, attention");
   app.add_option("--dropout", run.dropout, "Dropout of trunk and head (default: the model's own)");
-  app.add_option("--device", a.device, "cpu, cuda, cuda:N")->capture_default_str();
-  app.add_option("--dtype", a.dtype, "fp32 or fp64")->capture_default_str();
+  app.add_option("--device", a.device, "cpu, cuda, cuda:N");
+  app.add_option("--dtype", a.dtype, "fp32 or fp64");
 }
 
 void add_training_options(CLI::App& app, Arguments& a) {
   TrainerOptions& t = a.run.trainer;
-  app.add_option("--epochs", t.epochs, "Passes over the training data")->capture_default_str();
+  app.add_option("--epochs", t.epochs, "Passes over the training data");
   app.add_option("--steps", t.steps, "So many updates instead of epochs");
-  app.add_option("--batch-size", t.batch_size, "Examples per update and accumulated part")->capture_default_str();
+  app.add_option("--batch-size", t.batch_size, "Examples per update and accumulated part");
   app.add_option("--batch-tokens", t.batch_tokens, "So many tokens at most instead of a number of examples");
-  app.add_option("--accumulate", t.accumulate, "Parts per update; equals one batch of all of them")
-      ->capture_default_str();
+  app.add_option("--accumulate", t.accumulate, "Parts per update; equals one batch of all of them");
   app.add_flag("--bucket", t.bucket, "Group by length (packing does not need it)");
-  app.add_option("--lr", t.lr, "Learning rate")->capture_default_str();
-  app.add_option("--warmup", t.warmup, "Share of the updates, or their number from 1 on")->capture_default_str();
-  app.add_option("--schedule", a.schedule, "linear, cosine, constant")->capture_default_str();
-  app.add_option("--weight-decay", t.weight_decay, "Not on biases and LayerNorm")->capture_default_str();
-  app.add_option("--clip", t.clip, "Largest global gradient norm; 0: off")->capture_default_str();
+  app.add_option("--lr", t.lr, "Learning rate");
+  app.add_option("--warmup", t.warmup, "Share of the updates, or their number from 1 on");
+  app.add_option("--schedule", a.schedule, "linear, cosine, constant");
+  app.add_option("--weight-decay", t.weight_decay, "Not on biases and LayerNorm");
+  app.add_option("--clip", t.clip, "Largest global gradient norm; 0: off");
   app.add_option("--label-smoothing", a.run.label_smoothing, "Share of the target spread over all classes");
-  app.add_option("--seed", t.seed, "Of fresh weights, order and dropout")->capture_default_str();
+  app.add_option("--seed", t.seed, "Of fresh weights, order and dropout");
   app.add_option("--seeds", a.seeds, "N runs with seeds seed, seed+1, ...; mean and standard deviation")
-      ->check(CLI::Range(1, 1000));
+      ->check(CLI::Range(1, 1000))
+      ->configurable(false);
 }
 
 void add_run_options(CLI::App& app, Arguments& a) {
@@ -77,12 +72,13 @@ void add_run_options(CLI::App& app, Arguments& a) {
   app.add_option("--out", t.out, "Folder of the run");
   app.add_option("--eval-every", t.eval_every, "Updates between evaluations (default: each epoch)");
   app.add_option("--save-every", t.save_every, "Updates between checkpoints (default: with evaluations)");
-  app.add_option("--keep", t.keep, "Checkpoints kept beside the best")->capture_default_str();
+  app.add_option("--keep", t.keep, "Checkpoints kept beside the best");
   app.add_option("--early-stop", t.early_stop, "Stop after so many evaluations without gain");
   app.add_option("--metric", t.metric, "Score that picks the best (default: the task's)");
   app.add_flag("--keep-best", t.keep_best, "End with the best weights instead of the last");
   app.add_flag("--resume", t.resume, "Go on from the last checkpoint in --out")->configurable(false);
-  app.add_flag("--overwrite", a.run.overwrite, "Start anew in a folder that is not empty")->configurable(false);
+  app.add_flag("--overwrite", a.run.overwrite, "Start anew in a folder that is not empty")
+      ->configurable(false);
   app.add_flag("--dry-run", a.dry_run, "Counts, lengths, parameters, first examples; no training")
       ->configurable(false);
   app.set_config("--config", "", "Options from a file, such as a run's run.toml");
@@ -103,6 +99,10 @@ std::string train_seeds(const RunOptions& options, int seeds) {
     RunOptions one = options;
     one.trainer.seed += static_cast<std::uint64_t>(i);
     one.trainer.out += fmt::format("/seed-{}", one.trainer.seed);
+    const std::string line = fmt::format("\nseed={}\n", options.trainer.seed);
+    if (const auto at = one.run_toml.find(line); at != std::string::npos) {
+      one.run_toml.replace(at, line.size(), fmt::format("\nseed={}\n", one.trainer.seed));
+    }
     results.push_back(Json::parse(fine_tune(one)));
     fmt::print(stderr, "seed {}: dev {}\n", one.trainer.seed, results.back()["dev"].dump());
   }
@@ -160,7 +160,8 @@ int main(int argc, char** argv) {
   app.footer(
       "Examples:\n"
       "  train --train train.tsv --dev dev.tsv --model models/minilm --out runs/first\n"
-      "  train --preset mrpc --train mrpc/train.tsv --dev mrpc/dev.tsv --model models/minilm --epochs 2 --lr 1e-4 "
+      "  train --preset mrpc --train mrpc/train.tsv --dev mrpc/dev.tsv --model models/minilm --epochs 2 --lr "
+      "1e-4 "
       "--out runs/mrpc\n"
       "  train --config runs/first/run.toml --seed 7 --out runs/second");
   return run_program(app, argc, argv, arguments.common, [&] { return run(app, arguments); });

@@ -1,5 +1,5 @@
-// Views and copies: methods of Tensor, each with its backward right below its forward. A view shares storage; its
-// gradient is the inverse view of the incoming gradient.
+// Views and copies: methods of Tensor, each with its backward right below its forward. A view shares storage;
+// its gradient is the inverse view of the incoming gradient.
 #include <algorithm>
 
 #include "autograd/ops/op_support.h"
@@ -7,7 +7,8 @@
 namespace sesame {
 namespace {
 
-// Gradient of a view that shows part of a tensor: zeros of the input's shape with `grad` written into the part.
+// Gradient of a view that shows part of a tensor: zeros of the input's shape with `grad` written into the
+// part.
 template <class Part>
 Tensor scatter_into(const Shape& shape, const Tensor& grad, Part part) {
   Tensor full = Tensor::zeros(shape, grad.options());
@@ -51,13 +52,15 @@ Tensor Tensor::reshape(const Shape& wanted) const {
 Tensor Tensor::transpose(int a, int b) const {
   std::vector<int> order(static_cast<std::size_t>(dim()));
   for (int i = 0; i < dim(); ++i) order[static_cast<std::size_t>(i)] = i;
-  std::swap(order[static_cast<std::size_t>(shape().axis(a))], order[static_cast<std::size_t>(shape().axis(b))]);
+  std::swap(order[static_cast<std::size_t>(shape().axis(a))],
+            order[static_cast<std::size_t>(shape().axis(b))]);
   return permute(order);
 }
 
 // Axis i of y is axis order[i] of x; backward permutes by the inverse order.
 Tensor Tensor::permute(const std::vector<int>& order) const {
-  SESAME_CHECK(static_cast<int>(order.size()) == dim(), "permute", "{} axes named for {}", order.size(), shape());
+  SESAME_CHECK(static_cast<int>(order.size()) == dim(), "permute", "{} axes named for {}", order.size(),
+               shape());
   Shape shape;
   Strides strides;
   std::vector<int> inverse(order.size(), -1);
@@ -76,8 +79,8 @@ Tensor Tensor::permute(const std::vector<int>& order) const {
 // y = x[.., begin:end, ..]; dx = zeros with dy in its place.
 Tensor Tensor::slice(int axis, std::int64_t begin, std::int64_t end) const {
   const int a = shape().axis(axis);
-  SESAME_CHECK(0 <= begin && begin <= end && end <= shape()[a], "slice", "[{}, {}) leaves axis {} of {}", begin, end,
-               a, shape());
+  SESAME_CHECK(0 <= begin && begin <= end && end <= shape()[a], "slice", "[{}, {}) leaves axis {} of {}",
+               begin, end, a, shape());
   Shape part = shape();
   part[a] = end - begin;
   const Tensor y = alias(part, strides(), offset() + begin * strides()[a]);

@@ -12,7 +12,9 @@ Activation parse_activation(const std::string& name) {
   if (name == "swish" || name == "silu") return Activation::Swish;
   if (name == "linear") return Activation::None;
   fail("activation",
-       "unknown activation '{}': expected gelu, gelu_new, gelu_pytorch_tanh, relu, tanh, swish, silu or linear", name);
+       "unknown activation '{}': expected gelu, gelu_new, gelu_pytorch_tanh, relu, tanh, swish, silu or "
+       "linear",
+       name);
 }
 
 }  // namespace sesame

@@ -7,8 +7,8 @@
 
 namespace sesame {
 
-// "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "tanh", "swish", "silu", "linear"; throws Error with the list
-// otherwise.
+// "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "tanh", "swish", "silu", "linear"; throws Error with the
+// list otherwise.
 Activation parse_activation(const std::string& name);
 
 }  // namespace sesame

@@ -25,9 +25,10 @@ AttentionOptions MultiHeadAttention::options(AttentionPattern pattern) const {
   return {.heads = heads_, .pattern = pattern, .scale = 0, .dropout = dropout.next()};
 }
 
-Tensor MultiHeadAttention::forward(const Tensor& x, const Segments& segments, AttentionPattern pattern) const {
-  const Tensor qkv =
-      linear_joined(x, {query.weight, key.weight, value.weight}, {query.bias, key.bias, value.bias});  // [T, 3 width]
+Tensor MultiHeadAttention::forward(const Tensor& x, const Segments& segments,
+                                   AttentionPattern pattern) const {
+  const Tensor qkv = linear_joined(x, {query.weight, key.weight, value.weight},
+                                   {query.bias, key.bias, value.bias});  // [T, 3 width]
   return self_attention(qkv, segments, options(pattern));
 }
 
@@ -35,7 +36,8 @@ Tensor MultiHeadAttention::forward(const Tensor& x, const Tensor& memory, const 
                                    const Segments& keys) const {
   const std::int64_t width = query.weight.size(0);
   const Tensor q = query.forward(x);  // [Tq, width]
-  const Tensor kv = linear_joined(memory, {key.weight, value.weight}, {key.bias, value.bias});  // [Tk, 2 width]
+  const Tensor kv =
+      linear_joined(memory, {key.weight, value.weight}, {key.bias, value.bias});  // [Tk, 2 width]
   return attention(q, kv.slice(1, 0, width), kv.slice(1, width, 2 * width), queries, keys,
                    options(AttentionPattern::Bidirectional));
 }

@@ -1,5 +1,5 @@
-// MultiHeadAttention: the three projections and the attention op (Vaswani et al. 2017, section 3.2.2), without the
-// output projection, which belongs to the layer around it.
+// MultiHeadAttention: the three projections and the attention op (Vaswani et al. 2017, section 3.2.2),
+// without the output projection, which belongs to the layer around it.
 #pragma once
 
 #include "autograd/ops/attention.h"
@@ -27,7 +27,8 @@ class MultiHeadAttention : public Module {
   // Cross-attention: queries from x [Tq, width], keys and values from memory [Tk, width].
   Tensor forward(const Tensor& x, const Tensor& memory, const Segments& queries, const Segments& keys) const;
 
-  // Three parameters each with their own name and gradient, but side by side in one storage: one GEMM serves them.
+  // Three parameters each with their own name and gradient, but side by side in one storage: one GEMM serves
+  // them.
   Linear query, key, value;
   Dropout dropout;
 

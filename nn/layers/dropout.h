@@ -13,8 +13,8 @@ class Dropout : public Module {
 
   // x [rows, C]; row_keys [rows] from Segments::token_keys() or example_keys(). Identity in evaluation mode.
   Tensor forward(const Tensor& x, const Tensor& row_keys) const;
-  // The draws of this call, for ops that fuse dropout. Inactive in evaluation mode. Each call draws anew; the count
-  // restarts with every RandomScope (autograd/random.h).
+  // The draws of this call, for ops that fuse dropout. Inactive in evaluation mode. Each call draws anew; the
+  // count restarts with every RandomScope (autograd/random.h).
   DropoutSpec next() const;
 
   double p() const { return p_; }

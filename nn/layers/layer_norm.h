@@ -13,7 +13,8 @@ class LayerNorm : public Module {
   // x [T, width] -> [T, width].
   Tensor forward(const Tensor& x) const;
   // layer_norm(residual + dropout(x)) in one pass; see dropout_add_layer_norm.
-  Tensor forward(const Tensor& x, const Tensor& residual, const DropoutSpec& dropout, const Tensor& row_keys) const;
+  Tensor forward(const Tensor& x, const Tensor& residual, const DropoutSpec& dropout,
+                 const Tensor& row_keys) const;
 
   Tensor weight, bias;  // [width]
 

@@ -1,4 +1,5 @@
-// One layer of a transformer encoder, normalised after each half as in BERT (Vaswani et al. 2017, section 3.1):
+// One layer of a transformer encoder, normalised after each half as in BERT (Vaswani et al. 2017,
+// section 3.1):
 //   a = LayerNorm(x + dropout(dense(attention(x))))
 //   y = LayerNorm(a + dropout(dense(activation(dense(a)))))
 // The submodules carry the names of Hugging Face's BertLayer.

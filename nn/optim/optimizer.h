@@ -1,5 +1,5 @@
-// Optimisers over named parameters. Frozen parameters (no gradient wanted) and parameters that got no gradient in a
-// step are left as they are.
+// Optimisers over named parameters. Frozen parameters (no gradient wanted) and parameters that got no
+// gradient in a step are left as they are.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ class Optimizer {
   // Everything that a resumed run needs, by name ("exp_avg.<parameter>", ...). Tensors share memory with the
   // optimiser.
   virtual std::vector<NamedParameter> state() const = 0;
-  // Takes a state written by state(); `steps` is the number of updates behind it. Throws Error on a missing tensor
-  // or another shape.
+  // Takes a state written by state(); `steps` is the number of updates behind it. Throws Error on a missing
+  // tensor or another shape.
   void load_state(const std::vector<NamedParameter>& state, std::int64_t steps);
   std::int64_t steps() const { return steps_; }
 
@@ -28,7 +28,8 @@ class Optimizer {
   std::int64_t steps_ = 0;
 };
 
-// Whether weight decay applies: not to biases and not to LayerNorm weights, i.e. to no tensor with a single axis.
+// Whether weight decay applies: not to biases and not to LayerNorm weights, i.e. to no tensor with a single
+// axis.
 bool decays(const NamedParameter& parameter);
 
 }  // namespace sesame

@@ -16,7 +16,8 @@ ScheduleKind parse_schedule(const std::string& name) {
 }
 
 double Schedule::factor(std::int64_t step) const {
-  if (step < warmup) return static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(1, warmup));
+  if (step < warmup)
+    return static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(1, warmup));
   if (kind == ScheduleKind::Constant) return 1;
   const auto left = static_cast<double>(std::max<std::int64_t>(1, total - warmup));
   const double done = std::min(1.0, static_cast<double>(step - warmup) / left);

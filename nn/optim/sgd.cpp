@@ -11,7 +11,8 @@ Sgd::Sgd(const std::vector<NamedParameter>& parameters, SgdOptions options) : op
                options.weight_decay);
   for (const NamedParameter& p : parameters) {
     if (!p.tensor.requires_grad()) continue;
-    slots_.push_back({p, options.momentum > 0 ? Tensor::zeros(p.tensor.shape(), p.tensor.options()) : Tensor()});
+    slots_.push_back(
+        {p, options.momentum > 0 ? Tensor::zeros(p.tensor.shape(), p.tensor.options()) : Tensor()});
   }
 }
 
@@ -29,7 +30,8 @@ void Sgd::step(double lr, double grad_scale) {
 std::vector<NamedParameter> Sgd::state() const {
   std::vector<NamedParameter> state;
   for (const Slot& slot : slots_) {
-    if (slot.momentum_buffer.defined()) state.push_back({"momentum." + slot.parameter.name, slot.momentum_buffer});
+    if (slot.momentum_buffer.defined())
+      state.push_back({"momentum." + slot.parameter.name, slot.momentum_buffer});
   }
   return state;
 }

@@ -2,7 +2,8 @@
 
 namespace sesame {
 
-ClassifyModel::ClassifyModel(const BertConfig& config, const ClassifyHeadOptions& head_options, bool with_pooler)
+ClassifyModel::ClassifyModel(const BertConfig& config, const ClassifyHeadOptions& head_options,
+                             bool with_pooler)
     : bert(config, with_pooler), head(head_options) {
   register_module("bert", bert);
   if (head.is_standard()) {

@@ -1,5 +1,5 @@
-// BERT with a classification head: what is trained, stored and predicted with. Parameters are named as they are stored:
-// bert.*, then classifier.* (Hugging Face's BertForSequenceClassification) or head.*.
+// BERT with a classification head: what is trained, stored and predicted with. Parameters are named as they
+// are stored: bert.*, then classifier.* (Hugging Face's BertForSequenceClassification) or head.*.
 #pragma once
 
 #include <string>

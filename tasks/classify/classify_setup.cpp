@@ -35,8 +35,8 @@ Problem problem_of(LabelKind kind) {
 
 std::size_t texts_of(const Dataset& data) { return data.examples.at(0).texts.size(); }
 
-// The preset's order; else that of the model's own configuration where it names the same labels (a model that was
-// trained on them keeps its numbering); else sorted.
+// The preset's order; else that of the model's own configuration where it names the same labels (a model that
+// was trained on them keeps its numbering); else sorted.
 LabelMap choose_labels(const Dataset& train, const Preset* preset, const BertConfig& config) {
   if (train.kind == LabelKind::number) return {};
   if (preset != nullptr && !preset->labels.empty()) return LabelMap(preset->labels);
@@ -54,7 +54,8 @@ void set_labels(BertConfig& config, const ClassifyTaskFile& file) {
   config.problem_type = file.problem == Problem::OneClass     ? "single_label_classification"
                         : file.problem == Problem::MultiLabel ? "multi_label_classification"
                                                               : "regression";
-  config.architectures = {file.pooling == Pooling::Cls && !file.mlp ? "BertForSequenceClassification" : "BertModel"};
+  config.architectures = {file.pooling == Pooling::Cls && !file.mlp ? "BertForSequenceClassification"
+                                                                    : "BertModel"};
 }
 
 ClassifyHeadOptions head_options(const BertConfig& config, const ClassifyTaskFile& file) {
@@ -75,7 +76,8 @@ EncodeOptions encode_options(const ClassifyTaskFile& file, const BertConfig& con
   return {.max_length = static_cast<std::size_t>(file.max_length), .plain_special = file.plain_special};
 }
 
-void load_or_initialize(ClassifySetup& setup, const RunOptions& options, const std::vector<std::string>& old_labels) {
+void load_or_initialize(ClassifySetup& setup, const RunOptions& options,
+                        const std::vector<std::string>& old_labels) {
   const std::uint64_t seed = options.trainer.seed;
   SESAME_CHECK(options.init == "pretrained" || options.init == "random", "--init",
                "unknown start '{}': expected pretrained or random", options.init);
@@ -149,7 +151,8 @@ ClassifySetup set_up_classify(const RunOptions& options) {
   SESAME_CHECK(static_cast<std::int64_t>(setup.tokenizer.vocab_size()) <= config.vocab_size, options.model,
                "the vocabulary has {} tokens, the model's word embeddings {}", setup.tokenizer.vocab_size(),
                config.vocab_size);
-  const bool stored_pooler = options.init == "pretrained" && WeightFiles(options.model).contains("pooler.dense.weight");
+  const bool stored_pooler =
+      options.init == "pretrained" && WeightFiles(options.model).contains("pooler.dense.weight");
   const bool prefixed_pooler =
       options.init == "pretrained" && WeightFiles(options.model).contains("bert.pooler.dense.weight");
   const bool with_pooler = file.pooling == Pooling::Cls || stored_pooler || prefixed_pooler;
@@ -160,8 +163,8 @@ ClassifySetup set_up_classify(const RunOptions& options) {
                                          .label_smoothing = options.label_smoothing,
                                          .metrics = file.metrics,
                                          .device = options.device};
-  setup.task = std::make_unique<ClassifyTask>(*setup.model, setup.tokenizer, std::move(train), std::move(dev), labels,
-                                              task_options);
+  setup.task = std::make_unique<ClassifyTask>(*setup.model, setup.tokenizer, std::move(train), std::move(dev),
+                                              labels, task_options);
   return setup;
 }
 
@@ -181,11 +184,12 @@ ReadOptions TrainedClassifier::read_options(bool need_label) const {
 TrainedClassifier load_trained_classifier(const std::string& directory, Device device) {
   const ClassifyTaskFile file = ClassifyTaskFile::read(directory);
   const BertConfig config = read_bert_config(directory);
-  TrainedClassifier trained{.tokenizer = Tokenizer::load(directory),
-                            .file = file,
-                            .labels = file.problem == Problem::Regression ? LabelMap() : LabelMap(file.labels),
-                            .model = nullptr,
-                            .options = {.encode = encode_options(file, config), .metrics = file.metrics, .device = device}};
+  TrainedClassifier trained{
+      .tokenizer = Tokenizer::load(directory),
+      .file = file,
+      .labels = file.problem == Problem::Regression ? LabelMap() : LabelMap(file.labels),
+      .model = nullptr,
+      .options = {.encode = encode_options(file, config), .metrics = file.metrics, .device = device}};
   const WeightFiles weights(directory);
   trained.model = std::make_unique<ClassifyModel>(config, head_options(config, file),
                                                   weights.contains("bert.pooler.dense.weight"));

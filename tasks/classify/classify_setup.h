@@ -21,8 +21,8 @@ struct ClassifySetup {
   LoadReport report;
 };
 
-// Reads everything that `options` name. Messages (rows left out, weights loaded, fresh heads) go to stderr. Throws
-// Error for whatever does not fit.
+// Reads everything that `options` name. Messages (rows left out, weights loaded, fresh heads) go to stderr.
+// Throws Error for whatever does not fit.
 ClassifySetup set_up_classify(const RunOptions& options);
 
 // A trained model from the folder of a finished run.

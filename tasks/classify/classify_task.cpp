@@ -68,7 +68,8 @@ LossPart ClassifyTask::loss(std::span<const std::int64_t> examples, std::int64_t
 Metrics ClassifyTask::evaluate() {
   if (dev_.examples.empty()) return {};
   dev_outputs_ = classify_all(model_, tokenizer_, dev_.examples, options_);
-  const Metrics all = score_classification(dev_, labels_, model_.head.options().problem, dev_outputs_.predictions);
+  const Metrics all =
+      score_classification(dev_, labels_, model_.head.options().problem, dev_outputs_.predictions);
   Metrics ordered;  // the preset's official scores first
   for (const std::string& name : options_.metrics) ordered.set(name, all.at(name));
   for (const auto& [name, value] : all) ordered.set(name, value);
@@ -78,9 +79,12 @@ Metrics ClassifyTask::evaluate() {
 std::string ClassifyTask::main_metric() const {
   if (!options_.metrics.empty()) return options_.metrics.front();
   switch (model_.head.options().problem) {
-    case Problem::OneClass: return "accuracy";
-    case Problem::MultiLabel: return "micro_f1";
-    case Problem::Regression: return "pearson";
+    case Problem::OneClass:
+      return "accuracy";
+    case Problem::MultiLabel:
+      return "micro_f1";
+    case Problem::Regression:
+      return "pearson";
   }
   return "";
 }

@@ -28,7 +28,8 @@ struct ClassifyOutputs {
 
 class ClassifyTask : public Task {
  public:
-  // `dev` may have no examples. Labels of both sets are looked up now: an unknown one is an Error at its line.
+  // `dev` may have no examples. Labels of both sets are looked up now: an unknown one is an Error at its
+  // line.
   ClassifyTask(ClassifyModel& model, const Tokenizer& tokenizer, Dataset train, Dataset dev, LabelMap labels,
                ClassifyTaskOptions options);
 

@@ -17,7 +17,8 @@ void add_to(std::vector<float>& sum, const std::vector<float>& values) {
 
 Json label_json(std::span<const float> scores, const TrainedClassifier& model) {
   if (model.file.problem == Problem::Regression) return scores[0];
-  if (model.file.problem == Problem::OneClass) return predicted_label(scores, model.labels, Problem::OneClass);
+  if (model.file.problem == Problem::OneClass)
+    return predicted_label(scores, model.labels, Problem::OneClass);
   Json given = Json::array();
   for (std::size_t i = 0; i < scores.size(); ++i) {
     if (scores[i] > 0.5f) given.push_back(model.labels.names()[i]);
@@ -56,9 +57,10 @@ ClassifyPredictor::ClassifyPredictor(const std::vector<std::string>& directories
   for (const std::string& directory : directories) {
     models_.push_back(load_trained_classifier(directory, device));
     models_.back().options.eval_tokens = batch_tokens;
-    SESAME_CHECK(models_.back().file.labels == first().file.labels && models_.back().file.problem == first().file.problem,
-                 "--model", "'{}' and '{}' have different labels and cannot form an ensemble", directories.front(),
-                 directory);
+    SESAME_CHECK(models_.back().file.labels == first().file.labels &&
+                     models_.back().file.problem == first().file.problem,
+                 "--model", "'{}' and '{}' have different labels and cannot form an ensemble",
+                 directories.front(), directory);
   }
 }
 
@@ -75,7 +77,8 @@ ClassifyOutputs ClassifyPredictor::predict(const std::vector<Example>& examples)
   return mean;
 }
 
-std::vector<std::string> ClassifyPredictor::json_lines(const std::vector<Example>& examples, bool logits) const {
+std::vector<std::string> ClassifyPredictor::json_lines(const std::vector<Example>& examples,
+                                                       bool logits) const {
   const ClassifyOutputs outputs = predict(examples);
   const auto width = static_cast<std::size_t>(first().file.outputs());
   std::vector<std::string> lines;
@@ -87,15 +90,17 @@ std::vector<std::string> ClassifyPredictor::json_lines(const std::vector<Example
       line["scores"][first().labels.size() > j ? first().labels.names()[j] : "value"] = scores[j];
     }
     if (logits) {
-      line["logits"] = std::vector<float>(outputs.logits.begin() + static_cast<std::ptrdiff_t>(i * width),
-                                          outputs.logits.begin() + static_cast<std::ptrdiff_t>((i + 1) * width));
+      line["logits"] =
+          std::vector<float>(outputs.logits.begin() + static_cast<std::ptrdiff_t>(i * width),
+                             outputs.logits.begin() + static_cast<std::ptrdiff_t>((i + 1) * width));
     }
     lines.push_back(line.dump());
   }
   return lines;
 }
 
-Metrics score_prediction_file(const std::string& path, const Dataset& data, const LabelMap& labels, Problem problem) {
+Metrics score_prediction_file(const std::string& path, const Dataset& data, const LabelMap& labels,
+                              Problem problem) {
   std::vector<float> predictions;
   LineReader reader(path);
   std::size_t count = 0;
@@ -105,8 +110,8 @@ Metrics score_prediction_file(const std::string& path, const Dataset& data, cons
                  "expected an object with \"label\", as predict writes it, found {}", text.substr(0, 80));
     add_prediction(line["label"], labels, problem, reader.where(), predictions);
   }
-  SESAME_CHECK(count == data.examples.size(), path, "has {} predictions, {} has {} examples", count, data.path,
-               data.examples.size());
+  SESAME_CHECK(count == data.examples.size(), path, "has {} predictions, {} has {} examples", count,
+               data.path, data.examples.size());
   return score_classification(data, labels, problem, predictions);
 }
 

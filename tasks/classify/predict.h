@@ -14,7 +14,8 @@ class ClassifyPredictor {
   ClassifyPredictor(const std::vector<std::string>& directories, Device device, std::int64_t batch_tokens);
 
   const TrainedClassifier& first() const { return models_.front(); }
-  // Scores (probabilities, or the number) of each example, averaged over the ensemble, and likewise raw logits.
+  // Scores (probabilities, or the number) of each example, averaged over the ensemble, and likewise raw
+  // logits.
   ClassifyOutputs predict(const std::vector<Example>& examples) const;
   // One line per example: {"label": ..., "scores": {...}}, with "logits" when asked for.
   std::vector<std::string> json_lines(const std::vector<Example>& examples, bool logits) const;
@@ -23,7 +24,9 @@ class ClassifyPredictor {
   std::vector<TrainedClassifier> models_;
 };
 
-// Reads the lines that json_lines writes (anyone's, as long as they have "label") and scores them against the data.
-Metrics score_prediction_file(const std::string& path, const Dataset& data, const LabelMap& labels, Problem problem);
+// Reads the lines that json_lines writes (anyone's, as long as they have "label") and scores them against the
+// data.
+Metrics score_prediction_file(const std::string& path, const Dataset& data, const LabelMap& labels,
+                              Problem problem);
 
 }  // namespace sesame

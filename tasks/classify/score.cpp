@@ -32,9 +32,11 @@ DataSummary summarize(const std::string& name, const Dataset& data, Problem prob
   DataSummary summary{.name = name, .path = data.path, .facts = {}, .label_counts = {}, .lengths = {}};
   summary.facts.emplace_back("examples", fmt::format("{}", data.examples.size()));
   for (const Dropped& d : data.dropped) {
-    summary.facts.emplace_back("left out", fmt::format("{} rows: {} (first at line {})", d.count, d.reason, d.first_line));
+    summary.facts.emplace_back(
+        "left out", fmt::format("{} rows: {} (first at line {})", d.count, d.reason, d.first_line));
   }
-  if (data.empty_texts > 0) summary.facts.emplace_back("with an empty text", fmt::format("{}", data.empty_texts));
+  if (data.empty_texts > 0)
+    summary.facts.emplace_back("with an empty text", fmt::format("{}", data.empty_texts));
   std::map<std::string, std::int64_t> counts;
   for (const Example& example : data.examples) {
     if (problem == Problem::OneClass) ++counts[example.label];
@@ -55,7 +57,8 @@ std::vector<std::int64_t> best_classes(const std::vector<float>& predictions, st
 }
 
 std::string predicted_label(std::span<const float> scores, const LabelMap& labels, Problem problem) {
-  if (problem == Problem::OneClass) return labels.name(std::max_element(scores.begin(), scores.end()) - scores.begin());
+  if (problem == Problem::OneClass)
+    return labels.name(std::max_element(scores.begin(), scores.end()) - scores.begin());
   std::vector<std::string> given;
   for (std::size_t i = 0; i < scores.size(); ++i) {
     if (scores[i] > 0.5f) given.push_back(labels.name(static_cast<std::int64_t>(i)));
@@ -95,7 +98,8 @@ void ClassifyTask::describe(Report& report) const {
   for (std::size_t i = 0; i < dev_.examples.size(); ++i) {
     const Example& example = dev_.examples[i];
     const std::span<const float> row(predictions.data() + i * outputs, outputs);
-    Mistake mistake{.texts = example.texts, .gold = {}, .predicted = {}, .confidence = 0, .line = example.line};
+    Mistake mistake{
+        .texts = example.texts, .gold = {}, .predicted = {}, .confidence = 0, .line = example.line};
     if (problem == Problem::Regression) {
       report.scatter.emplace_back(example.value, row[0]);
       mistake.gold = fmt::format("{:.2f}", example.value);
@@ -104,7 +108,8 @@ void ClassifyTask::describe(Report& report) const {
     } else {
       std::vector<std::string> gold = example.labels;
       if (problem == Problem::OneClass) gold = {example.label};
-      std::sort(gold.begin(), gold.end(), [&](const auto& a, const auto& b) { return labels_.id(a, "") < labels_.id(b, ""); });
+      std::sort(gold.begin(), gold.end(),
+                [&](const auto& a, const auto& b) { return labels_.id(a, "") < labels_.id(b, ""); });
       mistake.gold = join(gold);
       mistake.predicted = predicted_label(row, labels_, problem);
       mistake.confidence = *std::max_element(row.begin(), row.end());

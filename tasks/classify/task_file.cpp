@@ -22,9 +22,12 @@ Problem parse_problem(const std::string& name, const std::string& where) {
 
 const char* problem_name(Problem problem) {
   switch (problem) {
-    case Problem::OneClass: return "one_class";
-    case Problem::MultiLabel: return "multi_label";
-    case Problem::Regression: return "regression";
+    case Problem::OneClass:
+      return "one_class";
+    case Problem::MultiLabel:
+      return "multi_label";
+    case Problem::Regression:
+      return "regression";
   }
   return "?";
 }
@@ -56,8 +59,10 @@ ClassifyTaskFile ClassifyTaskFile::read(const std::string& directory) {
   ClassifyTaskFile file;
   try {
     const std::string task = json.at("task");
-    SESAME_CHECK(json.at("format") == 1 && task == "classify", path, "holds task '{}' in format {}: this version "
-                 "reads task 'classify' in format 1", task, json.at("format").dump());
+    SESAME_CHECK(json.at("format") == 1 && task == "classify", path,
+                 "holds task '{}' in format {}: this version "
+                 "reads task 'classify' in format 1",
+                 task, json.at("format").dump());
     file.problem = parse_problem(json.at("problem"), path);
     file.labels = json.at("labels").get<std::vector<std::string>>();
     file.mlp = json.at("head") == "mlp";

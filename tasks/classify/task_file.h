@@ -29,7 +29,9 @@ struct ClassifyTaskFile {
   // Throws Error naming the file and the key; also when `directory` holds no task.json (an unfinished run).
   static ClassifyTaskFile read(const std::string& directory);
 
-  std::int64_t outputs() const { return problem == Problem::Regression ? 1 : static_cast<std::int64_t>(labels.size()); }
+  std::int64_t outputs() const {
+    return problem == Problem::Regression ? 1 : static_cast<std::int64_t>(labels.size());
+  }
 };
 
 const char* problem_name(Problem problem);  // "one_class", "multi_label", "regression"

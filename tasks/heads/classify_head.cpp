@@ -28,11 +28,15 @@ ClassifyHead::ClassifyHead(const ClassifyHeadOptions& options) : dropout(options
 Tensor ClassifyHead::pool(const BertOutput& features, const Segments& segments) const {
   switch (options_.pooling) {
     case Pooling::Cls:
-      SESAME_CHECK(features.pooled.defined(), "ClassifyHead", "--pool cls needs the pooler, which this model lacks");
+      SESAME_CHECK(features.pooled.defined(), "ClassifyHead",
+                   "--pool cls needs the pooler, which this model lacks");
       return features.pooled;
-    case Pooling::Mean: return segment_mean(features.last, segments);
-    case Pooling::Max: return segment_max(features.last, segments);
-    case Pooling::Attention: return attention->forward(features.last, segments);
+    case Pooling::Mean:
+      return segment_mean(features.last, segments);
+    case Pooling::Max:
+      return segment_max(features.last, segments);
+    case Pooling::Attention:
+      return attention->forward(features.last, segments);
   }
   return {};
 }

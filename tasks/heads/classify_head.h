@@ -16,8 +16,8 @@
 
 namespace sesame {
 
-// What the classifier's outputs mean, and with them the loss: softmax cross-entropy, binary cross-entropy for each
-// label, or squared error.
+// What the classifier's outputs mean, and with them the loss: softmax cross-entropy, binary cross-entropy for
+// each label, or squared error.
 enum class Problem { OneClass, MultiLabel, Regression };
 
 struct ClassifyHeadOptions {
@@ -42,20 +42,23 @@ class ClassifyHead : public Module {
   // Features in: logits [n, outputs]. Pooling::Cls reads BERT's pooler.
   Tensor forward(const BertOutput& features, const Segments& segments) const;
   // Loss out: summed over the batch and divided by `normalizer`.
-  Tensor loss(const Tensor& logits, const ClassifyTargets& targets, double normalizer, double label_smoothing) const;
+  Tensor loss(const Tensor& logits, const ClassifyTargets& targets, double normalizer,
+              double label_smoothing) const;
   // Predictions out: probabilities (or the number itself), [n * outputs], row by row.
   std::vector<float> predictions(const Tensor& logits) const;
 
-  // Whether this is Hugging Face's BertForSequenceClassification: the model around it then registers `dropout` and
-  // `linear` itself, so that the classifier is stored as `classifier.*`; otherwise everything lies under `head.*`.
+  // Whether this is Hugging Face's BertForSequenceClassification: the model around it then registers
+  // `dropout` and `linear` itself, so that the classifier is stored as `classifier.*`; otherwise everything
+  // lies under `head.*`.
   bool is_standard() const { return options_.pooling == Pooling::Cls && !options_.mlp; }
   bool needs_pooler() const { return options_.pooling == Pooling::Cls; }
   const ClassifyHeadOptions& options() const { return options_; }
-  // Terms of the loss for `examples` rows (the loss is a mean over rows, for several labels over rows and labels).
+  // Terms of the loss for `examples` rows (the loss is a mean over rows, for several labels over rows and
+  // labels).
   double loss_terms(std::size_t examples) const;
 
   Dropout dropout;
-  std::unique_ptr<Linear> linear;            // one of these two
+  std::unique_ptr<Linear> linear;  // one of these two
   std::unique_ptr<Mlp> mlp;
   std::unique_ptr<AttentionPool> attention;  // Pooling::Attention
 

@@ -15,10 +15,14 @@ Pooling parse_pooling(const std::string& name) {
 
 const char* pooling_name(Pooling pooling) {
   switch (pooling) {
-    case Pooling::Cls: return "cls";
-    case Pooling::Mean: return "mean";
-    case Pooling::Max: return "max";
-    case Pooling::Attention: return "attention";
+    case Pooling::Cls:
+      return "cls";
+    case Pooling::Mean:
+      return "mean";
+    case Pooling::Max:
+      return "max";
+    case Pooling::Attention:
+      return "attention";
   }
   return "?";
 }

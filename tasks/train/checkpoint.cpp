@@ -62,10 +62,11 @@ void load_weights(const std::string& path, const std::vector<NamedParameter>& pa
   NoGradGuard no_grad;
   const SafetensorsFile file(path);
   for (NamedParameter p : parameters) {
-    SESAME_CHECK(file.contains(p.name), path, "the checkpoint lacks '{}': it belongs to another model", p.name);
+    SESAME_CHECK(file.contains(p.name), path, "the checkpoint lacks '{}': it belongs to another model",
+                 p.name);
     const Tensor saved = file.tensor(p.name);
-    SESAME_CHECK(saved.shape() == p.tensor.shape(), path, "'{}' is {} in the checkpoint, {} in the model", p.name,
-                 saved.shape(), p.tensor.shape());
+    SESAME_CHECK(saved.shape() == p.tensor.shape(), path, "'{}' is {} in the checkpoint, {} in the model",
+                 p.name, saved.shape(), p.tensor.shape());
     p.tensor.copy_(saved.to(p.tensor.dtype()));
   }
 }
@@ -84,7 +85,8 @@ std::string changed_options(const std::string& before, const std::string& now) {
   return text;
 }
 
-Checkpoints::Checkpoints(const std::string& out, std::int64_t keep) : folder_(out + "/checkpoints"), keep_(keep) {
+Checkpoints::Checkpoints(const std::string& out, std::int64_t keep)
+    : folder_(out + "/checkpoints"), keep_(keep) {
   SESAME_CHECK(keep >= 1, "checkpoint", "--keep must be at least 1, got {}", keep);
 }
 
@@ -128,7 +130,8 @@ std::optional<TrainState> Checkpoints::newest() const {
   return read_state(folder_ + "/" + step_name(all.back()) + "/state.json");
 }
 
-TrainState Checkpoints::load_newest(const std::vector<NamedParameter>& parameters, Optimizer& optimizer) const {
+TrainState Checkpoints::load_newest(const std::vector<NamedParameter>& parameters,
+                                    Optimizer& optimizer) const {
   const TrainState state = newest().value();
   const std::string from = folder_ + "/" + step_name(state.step);
   load_weights(from + "/model.safetensors", parameters);

@@ -1,5 +1,5 @@
-// Checkpoints of a run: OUT/checkpoints/step-<n>/ with weights, optimiser and position; OUT/checkpoints/best/ with
-// the weights of the best evaluation. A folder has its name only when it is complete.
+// Checkpoints of a run: OUT/checkpoints/step-<n>/ with weights, optimiser and position; OUT/checkpoints/best/
+// with the weights of the best evaluation. A folder has its name only when it is complete.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +21,11 @@ struct TrainState {
   double train_seconds = 0;
   double last_loss = 0;
   double best_score = 0;
-  std::int64_t best_step = -1;          // -1: no evaluation yet
+  std::int64_t best_step = -1;  // -1: no evaluation yet
   std::int64_t evaluations_without_gain = 0;
-  std::int64_t skipped_steps = 0;       // non-finite loss or gradient
+  std::int64_t skipped_steps = 0;  // non-finite loss or gradient
   bool finished = false;
-  std::string fingerprint;              // JSON object of the options that must not change between runs
+  std::string fingerprint;  // JSON object of the options that must not change between runs
 };
 
 // "--lr was 5e-05, is 0.0001": how two fingerprints differ; empty when they are equal.
@@ -36,7 +36,8 @@ class Checkpoints {
   // `out` is the run's folder; `keep` the number of step checkpoints to keep.
   Checkpoints(const std::string& out, std::int64_t keep);
 
-  void save_step(const TrainState& state, const std::vector<NamedParameter>& parameters, const Optimizer& optimizer);
+  void save_step(const TrainState& state, const std::vector<NamedParameter>& parameters,
+                 const Optimizer& optimizer);
   void save_best(const TrainState& state, const std::vector<NamedParameter>& parameters);
 
   // State of the newest complete checkpoint, if there is one.

@@ -1,11 +1,10 @@
 #include "tasks/train/run.h"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "autograd/backend/dispatch.h"
 #include "autograd/check.h"
@@ -83,8 +82,9 @@ std::string today() {
 void write_run_report(const RunOptions& options, const ClassifySetup& setup, const Json& json,
                       const TrainResult& result) {
   Report report;
-  report.title = fmt::format("{} on {}", options.task,
-                             std::filesystem::path(options.preset.empty() ? options.train : options.preset).string());
+  report.title =
+      fmt::format("{} on {}", options.task,
+                  std::filesystem::path(options.preset.empty() ? options.train : options.preset).string());
   report.subtitle = fmt::format("{}, {}", options.model, today());
   if (!result.dev.empty()) report.scores.emplace_back("dev", result.dev);
   add_curves(options.trainer.out + "/metrics.jsonl", report);
@@ -105,7 +105,8 @@ void write_run_report(const RunOptions& options, const ClassifySetup& setup, con
 }
 
 void check_options(const RunOptions& options) {
-  SESAME_CHECK(options.task == "classify", "--task", "'{}' is not known: this version trains classify", options.task);
+  SESAME_CHECK(options.task == "classify", "--task", "'{}' is not known: this version trains classify",
+               options.task);
   SESAME_CHECK(!options.train.empty(), "--train", "names no training data");
   SESAME_CHECK(!options.model.empty(), "--model", "names no model directory");
   SESAME_CHECK(options.limit >= 0 && options.dev_limit >= 0, "--limit", "must not be negative");
@@ -114,7 +115,8 @@ void check_options(const RunOptions& options) {
   SESAME_CHECK(options.dropout < 1, "--dropout", "must be in [0, 1), got {}", options.dropout);
   SESAME_CHECK(std::isfinite(options.trainer.lr) && options.trainer.lr >= 0, "--lr",
                "must be a number not below 0, got {}", options.trainer.lr);
-  SESAME_CHECK(options.trainer.warmup >= 0, "--warmup", "must not be negative, got {}", options.trainer.warmup);
+  SESAME_CHECK(options.trainer.warmup >= 0, "--warmup", "must not be negative, got {}",
+               options.trainer.warmup);
   kernels(options.device);  // says now when there is no such device
 }
 
@@ -141,7 +143,8 @@ std::string fine_tune(const RunOptions& given) {
   if (options.trainer.resume && is_finished(out)) {
     const auto saved = Checkpoints(out, options.trainer.keep).newest();
     const std::string changed = changed_options(saved->fingerprint, options.trainer.fingerprint);
-    SESAME_CHECK(changed.empty(), "resume", "the run in '{}' is finished and had other options: {}", out, changed);
+    SESAME_CHECK(changed.empty(), "resume", "the run in '{}' is finished and had other options: {}", out,
+                 changed);
     fmt::print(stderr, "the run in '{}' is finished: nothing to do\n", out);
     return Json::parse(read_json_file(out + "/result.json").dump()).dump();
   }
@@ -172,23 +175,24 @@ std::string dry_run(const RunOptions& options) {
   for (std::size_t i = 0; i < std::min<std::size_t>(4, task.train().examples.size()); ++i) {
     const Example& example = task.train().examples[i];
     Json pieces = Json::array();
-    const TokenSequence input = tokenize_input(setup.tokenizer, example.texts,
-                                               {.max_length = static_cast<std::size_t>(options.max_length)}, 0);
+    const TokenSequence input = tokenize_input(
+        setup.tokenizer, example.texts, {.max_length = static_cast<std::size_t>(options.max_length)}, 0);
     for (std::int64_t id : input.ids) pieces.push_back(setup.tokenizer.token(static_cast<std::int32_t>(id)));
     first.push_back({{"tokens", pieces}, {"label", example.label}, {"value", example.value}});
   }
   const std::int64_t parameters = setup.model->parameter_count();
-  const Json json = {{"task", options.task},
-                     {"train_examples", task.train_size()},
-                     {"dev_examples", task.dev().examples.size()},
-                     {"tokens_per_example", static_cast<double>(tokens) / static_cast<double>(task.train_size())},
-                     {"longest", longest},
-                     {"labels", setup.file.labels},
-                     {"parameters", parameters},
-                     {"trainable_parameters", setup.model->parameter_count(true)},
-                     // weights, gradients and two moments of the optimiser
-                     {"parameter_memory_bytes", parameters * 16},
-                     {"first_examples", first}};
+  const Json json = {
+      {"task", options.task},
+      {"train_examples", task.train_size()},
+      {"dev_examples", task.dev().examples.size()},
+      {"tokens_per_example", static_cast<double>(tokens) / static_cast<double>(task.train_size())},
+      {"longest", longest},
+      {"labels", setup.file.labels},
+      {"parameters", parameters},
+      {"trainable_parameters", setup.model->parameter_count(true)},
+      // weights, gradients and two moments of the optimiser
+      {"parameter_memory_bytes", parameters * 16},
+      {"first_examples", first}};
   return json.dump();
 }
 

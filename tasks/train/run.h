@@ -29,8 +29,8 @@ struct RunOptions {
   std::string run_toml;    // content of run.toml, the file that repeats the run
 };
 
-// Trains, writes the folder, and returns the run's result as one line of JSON. Throws Error before anything is
-// written when data, model or options do not fit together.
+// Trains, writes the folder, and returns the run's result as one line of JSON. Throws Error before anything
+// is written when data, model or options do not fit together.
 std::string fine_tune(const RunOptions& options);
 
 // Counts, lengths, parameters, memory and the first batch as JSON; trains nothing and writes nothing.

@@ -19,7 +19,8 @@ void prepare_run_folder(const std::string& out, bool resume, bool overwrite) {
   std::error_code error;
   SESAME_CHECK(!fs::exists(out) || fs::is_directory(out), "--out", "'{}' is a file: name a folder", out);
   if (fs::exists(out) && !fs::is_empty(out) && !resume) {
-    SESAME_CHECK(overwrite, "--out", "'{}' is not empty: pass --resume to go on, --overwrite to start anew", out);
+    SESAME_CHECK(overwrite, "--out", "'{}' is not empty: pass --resume to go on, --overwrite to start anew",
+                 out);
     for (const auto& entry : fs::directory_iterator(out)) {
       const std::string name = entry.path().filename().string();
       const bool ours = name == "config.json" || name == "model.safetensors" || name == "vocab.txt" ||

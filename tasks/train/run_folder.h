@@ -7,8 +7,8 @@
 
 namespace sesame {
 
-// Makes `out`. A folder that is not empty is refused unless the run resumes or overwrites; overwriting removes what a
-// run writes and leaves everything else alone.
+// Makes `out`. A folder that is not empty is refused unless the run resumes or overwrites; overwriting
+// removes what a run writes and leaves everything else alone.
 void prepare_run_folder(const std::string& out, bool resume, bool overwrite);
 
 // Loss, learning rate and dev scores over steps from metrics.jsonl.

@@ -12,15 +12,17 @@ Sampler::Sampler(const SamplerOptions& options, std::function<std::int64_t(std::
     : options_(options), length_(std::move(length)) {
   SESAME_CHECK(options.examples > 0, "sampler", "there are no training examples");
   SESAME_CHECK(options.batch_size > 0 && options.accumulate > 0 && options.batch_tokens >= 0, "sampler",
-               "batch size, accumulation and token budget must be positive, got {}, {} and {}", options.batch_size,
-               options.accumulate, options.batch_tokens);
+               "batch size, accumulation and token budget must be positive, got {}, {} and {}",
+               options.batch_size, options.accumulate, options.batch_tokens);
 }
 
 std::vector<std::int64_t> Sampler::order(std::int64_t epoch) const {
   std::vector<std::int64_t> order(static_cast<std::size_t>(options_.examples));
   std::iota(order.begin(), order.end(), 0);
-  RandomStream stream(mix_key(mix_key(hash_text("order of examples"), options_.seed), static_cast<std::uint64_t>(epoch)));
-  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[stream.below(i)]);  // Fisher-Yates
+  RandomStream stream(
+      mix_key(mix_key(hash_text("order of examples"), options_.seed), static_cast<std::uint64_t>(epoch)));
+  for (std::size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[stream.below(i)]);  // Fisher-Yates
   if (!options_.bucket) return order;
   const auto group = static_cast<std::ptrdiff_t>(50 * options_.batch_size * options_.accumulate);
   for (auto begin = order.begin(); begin != order.end();) {
@@ -49,7 +51,8 @@ std::vector<Update> Sampler::epoch(std::int64_t number) const {
     if (options_.batch_tokens > 0 && tokens + length > options_.batch_tokens) close_part();
     part.push_back(example);
     tokens += length;
-    if (options_.batch_tokens == 0 && static_cast<std::int64_t>(part.size()) == options_.batch_size) close_part();
+    if (options_.batch_tokens == 0 && static_cast<std::int64_t>(part.size()) == options_.batch_size)
+      close_part();
   }
   close_part();
   return updates;

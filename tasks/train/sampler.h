@@ -1,4 +1,5 @@
-// Which examples make up which update: a random order per epoch, cut into updates and their accumulated parts.
+// Which examples make up which update: a random order per epoch, cut into updates and their accumulated
+// parts.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +20,12 @@ struct SamplerOptions {
 // Parts of one update, each a list of example numbers.
 using Update = std::vector<std::vector<std::int64_t>>;
 
-// The order of an epoch is a function of (seed, epoch) alone, so a resumed run finds its place by the update number.
+// The order of an epoch is a function of (seed, epoch) alone, so a resumed run finds its place by the update
+// number.
 class Sampler {
  public:
-  // `length(i)` is the number of tokens of example i; asked only for batch_tokens and bucket. Throws Error when there
-  // are no examples or a size is not positive.
+  // `length(i)` is the number of tokens of example i; asked only for batch_tokens and bucket. Throws Error
+  // when there are no examples or a size is not positive.
   Sampler(const SamplerOptions& options, std::function<std::int64_t(std::int64_t)> length);
 
   // All updates of an epoch, every example once.

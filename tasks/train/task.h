@@ -12,8 +12,8 @@
 namespace sesame {
 
 struct LossPart {
-  Tensor loss;               // scalar: summed over the part, divided by the normalizer of the whole update
-  std::int64_t tokens = 0;   // real ones that went through the model
+  Tensor loss;              // scalar: summed over the part, divided by the normalizer of the whole update
+  std::int64_t tokens = 0;  // real ones that went through the model
 };
 
 class Task {

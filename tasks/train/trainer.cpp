@@ -83,13 +83,15 @@ void Run::plan_length() {
   SESAME_CHECK(options_.steps > 0 || options_.epochs > 0, "train", "--epochs must be at least 1, got {}",
                options_.epochs);
   total_steps_ = options_.steps;
-  if (total_steps_ == 0 && options_.batch_tokens == 0) total_steps_ = options_.epochs * sampler_.updates_per_epoch();
+  if (total_steps_ == 0 && options_.batch_tokens == 0)
+    total_steps_ = options_.epochs * sampler_.updates_per_epoch();
   if (total_steps_ == 0) {
     for (std::int64_t e = 0; e < options_.epochs; ++e) {
       total_steps_ += static_cast<std::int64_t>(sampler_.epoch(e).size());
     }
   }
-  const double warmup = options_.warmup < 1 ? options_.warmup * static_cast<double>(total_steps_) : options_.warmup;
+  const double warmup =
+      options_.warmup < 1 ? options_.warmup * static_cast<double>(total_steps_) : options_.warmup;
   schedule_ = {options_.schedule, static_cast<std::int64_t>(warmup), total_steps_};
 }
 
@@ -99,10 +101,11 @@ std::int64_t Run::begin() {
   if (options_.resume) {
     if (const auto saved = checkpoints_.newest(); saved.has_value()) {
       const std::string changed = changed_options(saved->fingerprint, options_.fingerprint);
-      SESAME_CHECK(changed.empty(), "resume",
-                   "the run in '{}' cannot go on with other options: {}; give the old ones, or start anew with "
-                   "--overwrite",
-                   options_.out, changed);
+      SESAME_CHECK(
+          changed.empty(), "resume",
+          "the run in '{}' cannot go on with other options: {}; give the old ones, or start anew with "
+          "--overwrite",
+          options_.out, changed);
       state_ = checkpoints_.load_newest(parameters_, optimizer_);
       fmt::print(stderr, "resuming at update {} of {}\n", state_.step, total_steps_);
     } else {
@@ -144,9 +147,10 @@ bool Run::usable(double loss, double norm) {
     }
   }
   ++state_.skipped_steps;
-  SESAME_CHECK(++bad_in_a_row_ < 5, "train",
-               "{} is not finite for {} updates in a row (now at {}): lower --lr, raise --warmup, or check the data",
-               where, bad_in_a_row_, state_.step);
+  SESAME_CHECK(
+      ++bad_in_a_row_ < 5, "train",
+      "{} is not finite for {} updates in a row (now at {}): lower --lr, raise --warmup, or check the data",
+      where, bad_in_a_row_, state_.step);
   progress_->message(fmt::format("update {} skipped: {} is not finite", state_.step, where));
   return false;
 }

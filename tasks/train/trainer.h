@@ -20,28 +20,28 @@ struct TrainerOptions {
   double warmup = 0.1;  // below 1: share of all updates; else number of updates
   ScheduleKind schedule = ScheduleKind::Linear;
   double weight_decay = 0.01;
-  double clip = 1;                // global gradient norm; 0: off
+  double clip = 1;  // global gradient norm; 0: off
   std::uint64_t seed = 42;
-  std::int64_t eval_every = 0;    // updates between evaluations; 0: at the end of each epoch
-  std::int64_t save_every = 0;    // updates between checkpoints; 0: with each evaluation
-  std::int64_t keep = 1;          // step checkpoints kept beside the best
-  std::int64_t early_stop = 0;    // stop after so many evaluations without gain; 0: never
-  std::string metric;             // picks the best; empty: the task's own
-  bool keep_best = false;         // end with the best weights instead of the last
+  std::int64_t eval_every = 0;  // updates between evaluations; 0: at the end of each epoch
+  std::int64_t save_every = 0;  // updates between checkpoints; 0: with each evaluation
+  std::int64_t keep = 1;        // step checkpoints kept beside the best
+  std::int64_t early_stop = 0;  // stop after so many evaluations without gain; 0: never
+  std::string metric;           // picks the best; empty: the task's own
+  bool keep_best = false;       // end with the best weights instead of the last
   bool resume = false;
-  std::string out;                // folder of the run
-  std::string fingerprint;        // of everything that a resumed run must share
+  std::string out;          // folder of the run
+  std::string fingerprint;  // of everything that a resumed run must share
 };
 
 struct TrainResult {
   TrainState state;
-  Metrics dev;               // of the weights that the model holds at the end
+  Metrics dev;  // of the weights that the model holds at the end
   bool already_finished = false;
   bool stopped_early = false;
 };
 
-// Trains task.model() and leaves the final weights in it. Throws Error when training cannot go on (five updates in a
-// row with non-finite loss or gradient), naming the step and the first parameter concerned.
+// Trains task.model() and leaves the final weights in it. Throws Error when training cannot go on (five
+// updates in a row with non-finite loss or gradient), naming the step and the first parameter concerned.
 TrainResult train(Task& task, const TrainerOptions& options);
 
 }  // namespace sesame

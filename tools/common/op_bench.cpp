@@ -1,10 +1,9 @@
 #include "tools/common/op_bench.h"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <nlohmann/json.hpp>
 
 #include "autograd/engine.h"
 #include "autograd/ops.h"
@@ -29,8 +28,8 @@ double elapsed(Clock::time_point begin) {
 
 }  // namespace
 
-void bench_ops(std::int64_t rows, const BertConfig& config, std::int64_t batch, double dropout_p, int repeat, bool json,
-               TensorOptions options) {
+void bench_ops(std::int64_t rows, const BertConfig& config, std::int64_t batch, double dropout_p, int repeat,
+               bool json, TensorOptions options) {
   const std::int64_t h = config.hidden_size, f = config.intermediate_size;
   const auto random = [&](const Shape& shape) {
     Tensor t = Tensor::empty(shape, options);
@@ -40,7 +39,8 @@ void bench_ops(std::int64_t rows, const BertConfig& config, std::int64_t batch, 
   const Segments segments(std::vector<std::int64_t>(static_cast<std::size_t>(batch), rows / batch),
                           {.device = options.device});
   const DropoutSpec drop = make_dropout(dropout_p, 1);
-  const Tensor x = random({rows, h}), residual = random({rows, h}), wide = random({rows, f}), qkv = random({rows, 3 * h});
+  const Tensor x = random({rows, h}), residual = random({rows, h}), wide = random({rows, f}),
+               qkv = random({rows, 3 * h});
   const Tensor w_qkv = random({3 * h, h}), b_qkv = random({3 * h}), w_up = random({f, h}), b_up = random({f});
   const Tensor w_down = random({h, f}), b_down = random({h}), gamma = random({h}), beta = random({h});
   const AttentionOptions attend{.heads = config.num_attention_heads, .dropout = drop};
@@ -63,13 +63,17 @@ void bench_ops(std::int64_t rows, const BertConfig& config, std::int64_t batch, 
       const Clock::time_point middle = Clock::now();
       backward(y, {.grad = dy});
       backward_ms = std::min(backward_ms, elapsed(middle));
-      for (Tensor t : {x, residual, wide, qkv, w_qkv, b_qkv, w_up, b_up, w_down, b_down, gamma, beta}) t.zero_grad();
+      for (Tensor t : {x, residual, wide, qkv, w_qkv, b_qkv, w_up, b_up, w_down, b_down, gamma, beta})
+        t.zero_grad();
     }
     if (json) {
-      print_line(nlohmann::ordered_json({{"what", one.name}, {"rows", rows}, {"forward_ms", forward},
-                                         {"backward_ms", backward_ms}}).dump());
+      print_line(
+          nlohmann::ordered_json(
+              {{"what", one.name}, {"rows", rows}, {"forward_ms", forward}, {"backward_ms", backward_ms}})
+              .dump());
     } else {
-      print_line(fmt::format("{:30} forward {:8.3f} ms   backward {:8.3f} ms", one.name, forward, backward_ms));
+      print_line(
+          fmt::format("{:30} forward {:8.3f} ms   backward {:8.3f} ms", one.name, forward, backward_ms));
     }
   }
 }

@@ -9,7 +9,7 @@
 namespace sesame {
 
 // `rows` tokens in `batch` equal sequences; prints one line per op: milliseconds (minimum of `repeat`).
-void bench_ops(std::int64_t rows, const BertConfig& config, std::int64_t batch, double dropout, int repeat, bool json,
-               TensorOptions options);
+void bench_ops(std::int64_t rows, const BertConfig& config, std::int64_t batch, double dropout, int repeat,
+               bool json, TensorOptions options);
 
 }  // namespace sesame

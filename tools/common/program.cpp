@@ -12,19 +12,21 @@
 namespace sesame {
 
 std::string version_text() {
-  return fmt::format("sesame {}; {} kernels; {}; {}", SESAME_VERSION, kernels({}).name, cpu::blas_description(),
-                     cuda::device_count() > 0 ? fmt::format("{} CUDA devices", cuda::device_count()) : "no CUDA");
+  return fmt::format(
+      "sesame {}; {} kernels; {}; {}", SESAME_VERSION, kernels({}).name, cpu::blas_description(),
+      cuda::device_count() > 0 ? fmt::format("{} CUDA devices", cuda::device_count()) : "no CUDA");
 }
 
 void add_common_options(CLI::App& app, CommonOptions& options) {
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->always_capture_default();
   app.set_version_flag("--version", version_text, "Version, instruction set, BLAS and its threads");
   app.add_option("--threads", options.threads, "CPU threads (default: the container's limit)")
       ->check(CLI::Range(0, 1024));
   app.add_flag("--verbose", options.verbose, "Say more, in errors too");
 }
 
-int run_program(CLI::App& app, int argc, char** argv, const CommonOptions& options, const std::function<int()>& body) {
+int run_program(CLI::App& app, int argc, char** argv, const CommonOptions& options,
+                const std::function<int()>& body) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

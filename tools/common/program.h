@@ -17,9 +17,10 @@ struct CommonOptions {
 };
 void add_common_options(CLI::App& app, CommonOptions& options);
 
-// Parses the command line and runs `body` with its result as the exit code. Wrong usage and Error end with one line
-// on stderr and exit code 2.
-int run_program(CLI::App& app, int argc, char** argv, const CommonOptions& options, const std::function<int()>& body);
+// Parses the command line and runs `body` with its result as the exit code. Wrong usage and Error end with
+// one line on stderr and exit code 2.
+int run_program(CLI::App& app, int argc, char** argv, const CommonOptions& options,
+                const std::function<int()>& body);
 
 // A line on stdout; throws Error when it cannot be written (a full disk, a closed pipe).
 void print_line(const std::string& text);

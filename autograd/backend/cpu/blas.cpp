@@ -5,8 +5,10 @@
 // The full path also picks the OpenMP build where several builds share a soname.
 #include <cblas.h>
 #include <dlfcn.h>
+#include <omp.h>
 
 #include <cstdlib>
+#include <limits>
 #include <string>
 
 #include "autograd/backend/cpu/host.h"
@@ -74,10 +76,21 @@ void naive_scale(const GemmArgs& args) {
   }
 }
 
+// The library counts in 32 bits.
+void check_sizes(const GemmArgs& args) {
+  constexpr std::int64_t limit = std::numeric_limits<blasint>::max();
+  for (std::int64_t size : {args.m, args.n, args.k, args.lda, args.ldb, args.ldc}) {
+    SESAME_CHECK(size <= limit, "gemm",
+                 "a product of {} x {} x {} is too large for BLAS: sizes must stay below {}", args.m, args.k,
+                 args.n, limit);
+  }
+}
+
 void gemm(const GemmArgs& args) {
   SESAME_CHECK(args.dtype == DType::Float32 || args.dtype == DType::Float64, "gemm",
                "no {} kernel on the CPU", dtype_name(args.dtype));
   if (args.m == 0 || args.n == 0 || args.batch == 0) return;
+  check_sizes(args);
   const bool single = args.dtype == DType::Float32;
   if (args.k == 0) return single ? naive_scale<float>(args) : naive_scale<double>(args);
   const auto ta = args.transpose_a ? CblasTrans : CblasNoTrans;
@@ -86,6 +99,9 @@ void gemm(const GemmArgs& args) {
              k = static_cast<blasint>(args.k);
   const auto lda = static_cast<blasint>(args.lda), ldb = static_cast<blasint>(args.ldb);
   const auto ldc = static_cast<blasint>(args.ldc);
+  // Many small products: one thread each. Inside of a parallel region OpenBLAS uses no threads of its own.
+  const bool small = args.m * args.n * args.k < (std::int64_t{1} << 20);
+#pragma omp parallel for schedule(static) if (small && args.batch >= omp_get_max_threads() && args.batch > 1)
   for (std::int64_t i = 0; i < args.batch; ++i) {
     if (single) {
       blas().sgemm(CblasRowMajor, ta, tb, m, n, k, static_cast<float>(args.alpha),

@@ -16,17 +16,18 @@ constexpr double kHidden = -1e30;  // a score that becomes 0
 // Scores [n], n whole vectors, become exp(s - max); returns their sum and the maximum.
 template <class T>
 T exp_row(T* s, int64_t n, T* maximum) {
-  T high = s[0], sum = 0;
-#pragma omp simd reduction(max : high)
-  for (int64_t j = 0; j < n; ++j) high = s[j] > high ? s[j] : high;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t j = 0; j < n; ++j) {
-    const T e = vexp(s[j] - high);
-    s[j] = e;
-    sum += e;
+  using V = Vector<T>;
+  V highs = *reinterpret_cast<const V*>(s), sums = {};
+  for (int64_t j = kGemmLanes<T>; j < n; j += kGemmLanes<T>) {
+    const V x = *reinterpret_cast<const V*>(s + j);
+    highs = x > highs ? x : highs;
   }
+  const T high = max_lanes<T>(highs);
+#pragma omp simd
+  for (int64_t j = 0; j < n; ++j) s[j] = vexp(s[j] - high);
+  for (int64_t j = 0; j < n; j += kGemmLanes<T>) sums += *reinterpret_cast<const V*>(s + j);
   *maximum = high;
-  return sum;
+  return sum_lanes<T>(sums);
 }
 
 template <class T>
@@ -199,9 +200,14 @@ void gradient_row_dropout(T* s, T* ds, int64_t n, T lse, T delta, T scale, const
 
 template <class T>
 T dot(const T* a, const T* b, int64_t n) {
-  T sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  using V = Vector<T>;
+  V sums = {};
+  int64_t i = 0;
+  for (; i + kGemmLanes<T> <= n; i += kGemmLanes<T>) {
+    sums += *reinterpret_cast<const V*>(a + i) * *reinterpret_cast<const V*>(b + i);
+  }
+  T sum = sum_lanes<T>(sums);
+  for (; i < n; ++i) sum += a[i] * b[i];
   return sum;
 }
 
@@ -260,7 +266,7 @@ void backward_block(const AttentionBackwardArgs& args, const AttentionPair& pair
   T* dq = head_part<T>(forward, forward.queries, pair, args.dq, args.dq_stride) + begin * args.dq_stride;
   for (int64_t i = 0; i < rows; ++i) {
     prefetch_next(dq + i * args.dq_stride, d);
-    copy_row(dq + i * args.dq_stride, to.dq + i * width, d);
+    memcpy(dq + i * args.dq_stride, to.dq + i * width, static_cast<size_t>(d) * sizeof(T));
   }
 }
 
@@ -275,7 +281,7 @@ void store_gradient(T* out, int64_t stride, const T* x, int64_t width, int64_t n
 #pragma omp simd
       for (int64_t c = 0; c < d; ++c) row[c] += from[c];
     } else {
-      copy_row(row, from, d);
+      memcpy(row, from, static_cast<size_t>(d) * sizeof(T));
     }
   }
 }

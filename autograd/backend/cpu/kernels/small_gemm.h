@@ -32,6 +32,31 @@ struct VectorOf {
 template <class T>
 using Vector = typename VectorOf<T>::type;
 
+// The lanes of a vector added up, or their maximum, in log2(lanes) steps: the compiler's own end of a
+// reduction takes one lane after the other.
+template <class T>
+inline T sum_lanes(Vector<T> v) {
+  T lanes[kGemmLanes<T>];
+  memcpy(lanes, &v, sizeof lanes);
+#pragma GCC unroll 4
+  for (int half = kGemmLanes<T> / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
+}
+template <class T>
+inline T max_lanes(Vector<T> v) {
+  T lanes[kGemmLanes<T>];
+  memcpy(lanes, &v, sizeof lanes);
+#pragma GCC unroll 4
+  for (int half = kGemmLanes<T> / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < half; ++i) lanes[i] = lanes[i + half] > lanes[i] ? lanes[i + half] : lanes[i];
+  }
+  return lanes[0];
+}
+
 constexpr int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 // Row stride of a scratch matrix with `cols` columns: an odd number of cache lines, so that a column of rows
@@ -144,24 +169,13 @@ inline void prefetch_next(const T* row, int64_t d) {
   for (int64_t c = 0; c < d; c += 64 / sizeof(T)) __builtin_prefetch(row + d + c, 0, 2);
 }
 
-// Copies a row of d elements; shorter than a call of memcpy.
-template <class T>
-inline void copy_row(T* __restrict out, const T* __restrict x, int64_t d) {
-  using V = Vector<T>;
-  int64_t c = 0;
-  for (; c + kGemmLanes<T> <= d; c += kGemmLanes<T>) {
-    *reinterpret_cast<V*>(out + c) = *reinterpret_cast<const V*>(x + c);
-  }
-  for (; c < d; ++c) out[c] = x[c];
-}
-
 // Copies rows [n, d] into scratch of row stride `padded`, zeros behind the columns.
 template <class T>
 void pack_rows(T* __restrict out, int64_t padded, const T* __restrict x, int64_t stride, int64_t n,
                int64_t d) {
   for (int64_t i = 0; i < n; ++i) {
     prefetch_next(x + i * stride, d);
-    copy_row(out + i * padded, x + i * stride, d);
+    memcpy(out + i * padded, x + i * stride, static_cast<size_t>(d) * sizeof(T));
     for (int64_t c = d; c < padded; ++c) out[i * padded + c] = 0;
   }
 }

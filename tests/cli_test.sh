@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# The programs from outside: exit codes, one-line errors, files left behind. $1 is the folder of the programs.
+set -uo pipefail
+source_dir=$(cd "$(dirname "$0")/.." && pwd)
+tools=$1
+model=$source_dir/tests/golden/tiny_bert
+folder=$(mktemp -d)
+mounted=
+trap '[ -z "$mounted" ] || umount "$folder/small"; rm -rf "$folder"' EXIT
+cd "$folder"
+failures=0 checks=0
+
+# refuses <text expected in the error> <command...>: exit code 2, one line on stderr beside the messages, that text.
+refuses() {
+  local expected=$1; shift
+  checks=$((checks + 1))
+  "$@" >out.txt 2>err.txt </dev/null; local code=$?
+  local last; last=$(tail -n 1 err.txt)
+  if [ $code -ne 2 ] || ! grep -qF -- "$expected" <<<"$last"; then
+    echo "FAILED: ${*##*/}: exit code $code, expected 2 and '$expected', got: $last"; failures=$((failures + 1))
+  fi
+  if [ -e run/task.json ] || [ -e run/model.safetensors ]; then
+    echo "FAILED: ${*##*/}: left something that looks finished"; failures=$((failures + 1))
+  fi
+  rm -rf run
+}
+accepts() {
+  checks=$((checks + 1))
+  "$@" >out.txt 2>err.txt </dev/null || { echo "FAILED: ${*##*/}: exit code $?: $(tail -n 1 err.txt)"; failures=$((failures + 1)); }
+}
+says() {  # says <text>: in the last program's stdout
+  checks=$((checks + 1))
+  grep -qF -- "$1" out.txt || { echo "FAILED: expected '$1' on stdout, got: $(head -c 300 out.txt)"; failures=$((failures + 1)); }
+}
+
+printf 'text\tlabel\nthe good\tyes\nnot a\tno\nis good b\tyes\nnot\tno\n' >train.tsv
+cp train.tsv dev.tsv
+train() { echo "$tools/train" --model "$model" --train "${1:-train.tsv}" --dev "${2:-dev.tsv}" --out run --max-length 16 --epochs 1 --threads 1; }
+
+refuses "unknown-option" $(train) --unknown-option
+refuses "column" $(train) --columns text=sentence
+: >empty.tsv;                                        refuses "empty.tsv" $(train empty.tsv)
+printf 'text\tlabel\n' >header.tsv;                  refuses "header.tsv" $(train header.tsv)
+printf 'text\tlabel\ngood\tmaybe\n' >odd.tsv;        refuses "odd.tsv:2" $(train train.tsv odd.tsv)
+printf 'text\tlabel\ngo\xffod\tyes\nb\tno\n' >bad.tsv; refuses "bad.tsv:2" $(train bad.tsv)
+printf 'text\tlabel\ngo\0od\tyes\nb\tno\n' >nul.tsv;   refuses "nul.tsv:2" $(train nul.tsv)
+printf 'text\tlabel\ngood\n' >short.tsv;             refuses "short.tsv:2" $(train short.tsv)
+refuses "missing.tsv" $(train missing.tsv)
+refuses "is not known" $(train) --task unknown
+refuses "lr" $(train) --lr fast
+refuses "CUDA" $(train) --device cuda
+
+cp -r "$model" broken && truncate -s 5000 broken/model.safetensors
+refuses "broken/model.safetensors" $(train) --model broken
+rm -rf broken; cp -r "$model" broken && sed -i 's/"hidden_size": 32/"hidden_size": 64/' broken/config.json
+refuses "mismatched" $(train) --model broken
+rm -rf broken; cp -r "$model" broken && rm broken/vocab.txt broken/tokenizer.json
+refuses "vocab.txt" $(train) --model broken
+rm -rf broken; cp -r "$model" broken && rm broken/model.safetensors && : >broken/pytorch_model.bin
+refuses "pytorch_model.bin" $(train) --model broken
+
+accepts $(train);                    says '"task":"classify"'
+refuses_again() { checks=$((checks + 1)); "$@" >out.txt 2>err.txt && { echo "FAILED: a folder that is not empty was taken"; failures=$((failures + 1)); }; }
+refuses_again $(train)
+accepts $(train) --resume;           says '"task":"classify"'
+accepts $(train) --overwrite
+accepts "$tools/train" --config run/run.toml --overwrite
+accepts "$tools/predict" --model run --input train.tsv;   says '"label"'
+accepts "$tools/predict" --model run --model run --input train.tsv --output lines.jsonl
+accepts "$tools/evaluate" --model run --data dev.tsv;     says '"accuracy"'
+accepts "$tools/evaluate" --predictions lines.jsonl --data dev.tsv;  says '"accuracy"'
+accepts "$tools/tokenize" --model "$model" --input train.tsv;        says '"offsets"'
+accepts "$tools/train" --version;    says 'OpenBLAS'
+mv run done
+head -n 4 train.tsv >fewer.tsv
+refuses "lines.jsonl" "$tools/evaluate" --predictions lines.jsonl --data fewer.tsv
+refuses "task.json" "$tools/predict" --model "$model" --input train.tsv
+
+# A full disk: a clear word, and nothing that looks finished. Needs root for a small file system.
+mkdir small
+if [ "$(id -u)" -eq 0 ] && mount -t tmpfs -o size=150k tmpfs small 2>/dev/null; then
+  mounted=yes
+  checks=$((checks + 1))
+  "$tools/train" --model "$model" --train train.tsv --out small/run --max-length 16 --epochs 1 >out.txt 2>err.txt </dev/null
+  code=$?
+  if [ $code -ne 2 ] || ! tail -n 1 err.txt | grep -qi 'space'; then
+    echo "FAILED: full disk: exit code $code: $(tail -n 1 err.txt)"; failures=$((failures + 1))
+  fi
+  [ -e small/run/task.json ] && { echo "FAILED: full disk: left a task.json"; failures=$((failures + 1)); }
+else
+  echo "skipped: the full disk (needs root and tmpfs)"
+fi
+
+echo "$checks checks, $failures failures"
+[ $failures -eq 0 ]
