@@ -1,5 +1,7 @@
 #include "autograd/random.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <numbers>
 
@@ -9,7 +11,7 @@ namespace sesame {
 namespace {
 
 thread_local const RandomScope* current_scope = nullptr;
-thread_local std::uint64_t scope_serial = 0;
+std::atomic<std::uint64_t> scope_serial = 0;
 
 }  // namespace
 
@@ -45,7 +47,7 @@ DropoutSpec make_dropout(double p, std::uint64_t key) {
   SESAME_CHECK(p >= 0 && p < 1, "dropout", "probability must be in [0, 1), got {}", p);
   DropoutSpec spec;
   spec.key = key;
-  spec.threshold = static_cast<std::uint32_t>(std::llround(p * 4294967296.0) - (p > 1 - 1e-10 ? 1 : 0));
+  spec.threshold = static_cast<std::uint32_t>(std::min(std::llround(p * 4294967296.0), 4294967295LL));
   // The scale undoes the probability that the threshold really stands for.
   spec.scale = static_cast<float>(1.0 / (1.0 - spec.threshold / 4294967296.0));
   return spec;

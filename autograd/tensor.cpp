@@ -99,6 +99,7 @@ Tensor Tensor::from_memory(const void* values, std::size_t count, const Shape& s
 }
 
 Tensor Tensor::borrow(const void* data, const Shape& shape, DType dtype, std::shared_ptr<const void> owner) {
+  SESAME_CHECK(owner != nullptr, "borrow", "needs an owner that keeps the memory alive");
   const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * dtype_size(dtype);
   return make(std::make_shared<Storage>(data, bytes, std::move(owner)), shape, contiguous_strides(shape), 0,
               dtype);
@@ -202,7 +203,8 @@ Tensor& Tensor::copy_(const Tensor& source) {
   SESAME_CHECK(shape() == source.shape(), "copy_", "shapes differ: destination {}, source {}", shape(),
                source.shape());
   begin_write("copy_");
-  const Tensor from = source.device() == device() ? source.detach() : source.detach().to(device());
+  Tensor from = source.device() == device() ? source.detach() : source.detach().to(device());
+  if (from.storage() == storage()) from = from.clone();  // the views may overlap
   kernels(device()).copy(view(), from.view());
   return *this;
 }

@@ -72,6 +72,28 @@ accepts "$tools/evaluate" --predictions lines.jsonl --data dev.tsv;  says '"accu
 accepts "$tools/tokenize" --model "$model" --input train.tsv;        says '"offsets"'
 accepts "$tools/train" --version;    says 'OpenBLAS'
 mv run done
+rm -rf "m #1" && cp train.tsv 'm #1.tsv'
+accepts "$tools/train" --model "$model" --train 'm #1.tsv' --dev dev.tsv --out hash --max-length 16 --epochs 1 --label-separator '#'
+accepts "$tools/train" --config hash/run.toml --overwrite   # a '#' in a value survives
+accepts "$tools/train" --model "$model" --train train.tsv --dev dev.tsv --out seeds --max-length 16 --epochs 1 --seeds 2
+says '"dev_std":{"accuracy":'
+accepts "$tools/train" --config seeds/seed-43/run.toml --dry-run
+says '"first_batch"'
+printf 'text\tlabel\ngood\t1.5\nnot a\t0\nis b\t2\n' >numbers.tsv
+printf 'text\tlabel\ngood\t1\nnot a\t1\n' >constant.tsv   # correlations with a constant do not exist
+numbers=("$tools/train" --model "$model" --train numbers.tsv --dev constant.tsv --labels number --out numbers --max-length 16 --epochs 1)
+accepts "${numbers[@]}"
+rm numbers/result.json
+accepts "${numbers[@]}" --resume;    says '"pearson":null'
+accepts "$tools/predict" --model numbers --input numbers.tsv --output numbers.jsonl
+accepts "$tools/evaluate" --predictions numbers.jsonl --data numbers.tsv --labels number;  says '"mse"'
+printf 'bogus = 1\n' >bad.toml
+refuses "bogus" $(train) --config bad.toml
+refuses "--metric" $(train) --metric foo
+refuses "--keep" $(train) --keep 0
+refuses "--steps" $(train) --steps -5
+refuses "--label-separator" $(train) --labels multi --label-separator ""
+refuses "is the folder of --model" "$tools/train" --model "$model" --train train.tsv --out "$model" --overwrite --max-length 16
 head -n 4 train.tsv >fewer.tsv
 refuses "lines.jsonl" "$tools/evaluate" --predictions lines.jsonl --data fewer.tsv
 refuses "task.json" "$tools/predict" --model "$model" --input train.tsv

@@ -193,6 +193,8 @@ void bench_model(const Arguments& a, TensorOptions options) {
 }
 
 int run(const Arguments& a) {
+  SESAME_CHECK(a.only.empty() || a.only == "infer" || a.only == "train", "--only",
+               "unknown case '{}': expected infer or train", a.only);
   SESAME_CHECK(a.dtype == "fp32" || a.dtype == "fp64", "--dtype", "unknown type '{}': expected fp32 or fp64",
                a.dtype);
   const TensorOptions options{a.dtype == "fp32" ? DType::Float32 : DType::Float64, Device::parse(a.device)};

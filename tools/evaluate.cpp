@@ -10,7 +10,7 @@ namespace {
 struct Arguments {
   CommonOptions common;
   std::vector<std::string> models;
-  std::string data, predictions, preset, columns, format, device = "cpu";
+  std::string data, predictions, preset, columns, format, labels, label_separator, device = "cpu";
   std::int64_t batch_tokens = 4096, limit = 0;
 };
 
@@ -22,7 +22,7 @@ void apply(const Arguments& a, ReadOptions& read) {
 }
 
 Metrics score_model(const Arguments& a) {
-  const ClassifyPredictor predictor(a.models, Device::parse(a.device), a.batch_tokens);
+  const ClassifyPredictor predictor(a.models, Device::parse(a.device), a.batch_tokens, a.common.verbose);
   const TrainedClassifier& model = predictor.first();
   ReadOptions read = model.read_options(true);
   if (!a.preset.empty()) {
@@ -45,14 +45,11 @@ Metrics score_file(const Arguments& a) {
     labels = find_preset(a.preset).labels;
   }
   apply(a, read);
+  if (!a.labels.empty()) read.kind = parse_label_kind(a.labels);
+  if (!a.label_separator.empty()) read.label_separator = a.label_separator;
   const Dataset data = read_examples(a.data, read);
   fmt::print(stderr, "{}: {}\n", a.data, describe(data));
-  const Problem problem = data.kind == LabelKind::number        ? Problem::Regression
-                          : data.kind == LabelKind::multi_label ? Problem::MultiLabel
-                                                                : Problem::OneClass;
-  LabelMap map;
-  if (problem != Problem::Regression) map = labels.empty() ? LabelMap::of(data) : LabelMap(labels);
-  return score_prediction_file(a.predictions, data, map, problem);
+  return score_prediction_file(a.predictions, data, labels);
 }
 
 int run(const Arguments& a) {
@@ -76,6 +73,10 @@ int main(int argc, char** argv) {
   app.add_option("--preset", a.preset, "Known data set (default with --model: that of the training)");
   app.add_option("--columns", a.columns, "Columns by name");
   app.add_option("--format", a.format, "auto, tsv, csv, jsonl");
+  app.add_option("--labels", a.labels,
+                 "With --predictions, what the label column holds: auto, class, multi, number");
+  app.add_option("--label-separator", a.label_separator,
+                 "With --predictions, between the labels of a cell (default: |)");
   app.add_option("--limit", a.limit, "Only the first N examples");
   app.add_option("--batch-tokens", a.batch_tokens, "Tokens per batch");
   app.add_option("--device", a.device, "cpu, cuda, cuda:N");

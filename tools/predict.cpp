@@ -26,7 +26,7 @@ std::vector<Example> next_chunk(ExampleReader& reader, std::size_t size) {
 }
 
 int run(const Arguments& a) {
-  const ClassifyPredictor predictor(a.models, Device::parse(a.device), a.batch_tokens);
+  const ClassifyPredictor predictor(a.models, Device::parse(a.device), a.batch_tokens, a.common.verbose);
   ReadOptions read = predictor.first().read_options(false);
   if (!a.columns.empty()) read.columns = parse_columns(a.columns, read.columns);
   if (!a.format.empty()) read.format = parse_format(a.format);

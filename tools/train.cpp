@@ -6,7 +6,9 @@
 
 #include "autograd/check.h"
 #include "tasks/train/run.h"
+#include "tasks/train/run_folder.h"
 #include "tools/common/program.h"
+#include "tools/common/toml_config.h"
 
 namespace sesame {
 namespace {
@@ -14,7 +16,7 @@ namespace {
 struct Arguments {
   RunOptions run;
   CommonOptions common;
-  std::string device = "cpu", dtype = "fp32", schedule = "linear";
+  std::string device = "cpu", dtype = "fp32";
   int seeds = 1;
   bool dry_run = false;
 };
@@ -57,7 +59,7 @@ void add_training_options(CLI::App& app, Arguments& a) {
   app.add_flag("--bucket", t.bucket, "Group by length (packing does not need it)");
   app.add_option("--lr", t.lr, "Learning rate");
   app.add_option("--warmup", t.warmup, "Share of the updates, or their number from 1 on");
-  app.add_option("--schedule", a.schedule, "linear, cosine, constant");
+  app.add_option("--schedule", a.run.schedule, "linear, cosine, constant");
   app.add_option("--weight-decay", t.weight_decay, "Not on biases and LayerNorm");
   app.add_option("--clip", t.clip, "Largest global gradient norm; 0: off");
   app.add_option("--label-smoothing", a.run.label_smoothing, "Share of the target spread over all classes");
@@ -81,7 +83,6 @@ void add_run_options(CLI::App& app, Arguments& a) {
       ->configurable(false);
   app.add_flag("--dry-run", a.dry_run, "Counts, lengths, parameters, first examples; no training")
       ->configurable(false);
-  app.set_config("--config", "", "Options from a file, such as a run's run.toml");
 }
 
 DType parse_dtype(const std::string& name, Device device) {
@@ -92,17 +93,15 @@ DType parse_dtype(const std::string& name, Device device) {
 }
 
 // N runs; the line carries the means of the numbers and the standard deviation of each dev score.
-std::string train_seeds(const RunOptions& options, int seeds) {
+std::string train_seeds(const CLI::App& app, const RunOptions& options, int seeds) {
+  prepare_run_folder(options.trainer.out, options.trainer.resume, options.overwrite);
   using Json = nlohmann::ordered_json;
   std::vector<Json> results;
   for (int i = 0; i < seeds; ++i) {
     RunOptions one = options;
     one.trainer.seed += static_cast<std::uint64_t>(i);
     one.trainer.out += fmt::format("/seed-{}", one.trainer.seed);
-    const std::string line = fmt::format("\nseed={}\n", options.trainer.seed);
-    if (const auto at = one.run_toml.find(line); at != std::string::npos) {
-      one.run_toml.replace(at, line.size(), fmt::format("\nseed={}\n", one.trainer.seed));
-    }
+    one.run_toml = toml_with(app, {{"seed", std::to_string(one.trainer.seed)}, {"out", one.trainer.out}});
     results.push_back(Json::parse(fine_tune(one)));
     fmt::print(stderr, "seed {}: dev {}\n", one.trainer.seed, results.back()["dev"].dump());
   }
@@ -118,14 +117,16 @@ std::string train_seeds(const RunOptions& options, int seeds) {
     if (!value.is_number_float()) continue;
     value = mean_of([&key = key](const Json& r) { return r[key].template get<double>(); }).first;
   }
+  Json deviations = Json::object();
   for (auto& [name, value] : line["dev"].items()) {
     const auto pick = [&name = name](const Json& r) {
       return r["dev"][name].is_number() ? r["dev"][name].template get<double>() : std::nan("");
     };
     const auto [mean, deviation] = mean_of(pick);
     value = mean;
-    line["dev_std"][name] = deviation;
+    deviations[name] = deviation;
   }
+  line["dev_std"] = deviations;
   line["seeds"] = seeds;
   return line.dump();
 }
@@ -133,15 +134,15 @@ std::string train_seeds(const RunOptions& options, int seeds) {
 int run(CLI::App& app, Arguments& a) {
   a.run.device = Device::parse(a.device);
   a.run.dtype = parse_dtype(a.dtype, a.run.device);
-  a.run.trainer.schedule = parse_schedule(a.schedule);
+  a.run.trainer.schedule = parse_schedule(a.run.schedule);
   a.run.verbose = a.common.verbose;
-  a.run.run_toml = app.config_to_str(true, false);
+  a.run.run_toml = toml_with(app, {});
   if (a.dry_run) {
     print_line(dry_run(a.run));
     return 0;
   }
   SESAME_CHECK(!a.run.trainer.out.empty(), "--out", "names no folder for the run");
-  print_line(a.seeds > 1 ? train_seeds(a.run, a.seeds) : fine_tune(a.run));
+  print_line(a.seeds > 1 ? train_seeds(app, a.run, a.seeds) : fine_tune(a.run));
   return 0;
 }
 

@@ -1,7 +1,7 @@
-// The contract between ops and a backend: one table of functions on raw views. A backend knows no graph, no shape
-// rules and no allocation policy; everything it gets has been checked by the op. Outputs are allocated by the caller.
-// Only plain structs here: the CPU kernels are compiled once per instruction set and must not instantiate library
-// templates.
+// The contract between ops and a backend: one table of functions on raw views. A backend knows no graph, no
+// shape rules and no allocation policy; everything it gets has been checked by the op. Outputs are allocated
+// by the caller. Only plain structs here: the CPU kernels are compiled once per instruction set and must not
+// instantiate library templates.
 #pragma once
 
 #include <cstddef>
@@ -30,12 +30,13 @@ enum class Activation { None, Gelu, GeluTanh, Relu, Tanh, Swish };
 // Which keys a query sees. Queries are the last `q_length` positions of their keys.
 enum class AttentionPattern { Bidirectional, Causal, Prefix };
 
-// Dropout drawn from Philox4x32-10 (Salmon et al. 2011): element (row, column) is kept when its 32-bit draw is at
-// least `threshold`; kept elements are multiplied by `scale`. key = 64 bits of seed, step, module path, call.
-// Row dropout: counter = (example, position, column / 4, 0), the draw is word column % 4; example and position are
-// the high and low 32 bits of the row's key. Attention: counter = (example, query position, key position / 4,
-// head + 1), the draw is word (key position) % 4; the example is the query segment's, and positions count from the
-// first key (of queries in the bidirectional pattern: from the first query). threshold == 0 means no dropout.
+// Dropout drawn from Philox4x32-10 (Salmon et al. 2011): element (row, column) is kept when its 32-bit draw
+// is at least `threshold`; kept elements are multiplied by `scale`. key = 64 bits of seed, step, module path,
+// call. Row dropout: counter = (example, position, column / 4, 0), the draw is word column % 4; example and
+// position are the high and low 32 bits of the row's key. Attention: counter = (example, query position, key
+// position / 4, head + 1), the draw is word (key position) % 4; the example is the query segment's, and
+// positions count from the first key (of queries in the bidirectional pattern: from the first query).
+// threshold == 0 means no dropout.
 struct DropoutSpec {
   std::uint64_t key = 0;
   std::uint32_t threshold = 0;
@@ -55,7 +56,8 @@ struct SegmentsView {
 };
 
 // C[b] = alpha * op(A[b]) op(B[b]) + beta * C[b], row-major; op transposes when the flag is set.
-// op(A) is [m, k], op(B) is [k, n]; ld* are row strides and step_* the distance between matrices, in elements.
+// op(A) is [m, k], op(B) is [k, n]; ld* are row strides and step_* the distance between matrices, in
+// elements.
 struct GemmArgs {
   DType dtype = DType::Float32;
   bool transpose_a = false, transpose_b = false;
@@ -70,7 +72,8 @@ struct GemmArgs {
 };
 
 // sum = residual + dropout(x); out = (sum - mean) * rstd * gamma + beta over rows of `cols`.
-// residual may be null (then sum may be null too). Contiguous rows. mean, rstd [rows] have the dtype of x.
+// residual, sum, mean, rstd may be null (sum: not kept). Contiguous rows. mean, rstd [rows] have the dtype of
+// x.
 struct LayerNormArgs {
   DType dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;
@@ -105,9 +108,10 @@ struct LayerNormBackwardArgs {
   void* d_beta = nullptr;
 };
 
-// Packed attention: out[i] = sum_j softmax_j(scale * q_i . k_j) v_j inside each (query segment, key segment) pair and
-// head. Rows of q, k, v, out are [heads * head_dim] with the given row strides. lse [rows of q, heads] keeps the
-// log-sum-exp of the scaled scores for the backward pass (null: not wanted). Rows outside of segments are not touched.
+// Packed attention: out[i] = sum_j softmax_j(scale * q_i . k_j) v_j inside each (query segment, key segment)
+// pair and head. Rows of q, k, v, out are [heads * head_dim] with the given row strides. lse [rows of q,
+// heads] keeps the log-sum-exp of the scaled scores for the backward pass (null: not wanted). Rows outside of
+// segments are not touched.
 struct AttentionArgs {
   DType dtype = DType::Float32;
   AttentionPattern pattern = AttentionPattern::Bidirectional;
@@ -124,8 +128,8 @@ struct AttentionArgs {
 };
 
 // Gradients: dq, dk, dv (null: not wanted) have the row strides given here; rows inside segments are
-// overwritten. Several query segments may share one key segment (beams), so dk and dv are added up: the caller zeroes
-// them first when `shared_keys` is set, else they are overwritten.
+// overwritten. Several query segments may share one key segment (beams), so dk and dv are added up: the
+// caller zeroes them first when `shared_keys` is set, else they are overwritten.
 struct AttentionBackwardArgs {
   AttentionArgs forward;  // with out and lse as computed
   const void* d_out = nullptr;
@@ -137,9 +141,10 @@ struct AttentionBackwardArgs {
   bool shared_keys = false;
 };
 
-// Softmax cross-entropy by row: loss[i] = logsumexp(logits_i) - (1 - s) logits_i[t_i] - s mean_j logits_i[j], and 0
-// for rows whose target is ignore_index. lse [rows] is kept for the backward pass. `bad` receives the number of
-// targets that are neither ignored nor inside [0, cols) (CPU: set at once; CUDA: written to device memory).
+// Softmax cross-entropy by row: loss[i] = logsumexp(logits_i) - (1 - s) logits_i[t_i] - s mean_j logits_i[j],
+// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass. `bad` receives the
+// number of targets that are neither ignored nor inside [0, cols) (CPU: set at once; CUDA: written to device
+// memory).
 struct CrossEntropyArgs {
   DType dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;
@@ -158,7 +163,8 @@ struct CrossEntropyBackwardArgs {
   void* dlogits = nullptr;
 };
 
-// One tensor of a decoupled-weight-decay Adam step (Loshchilov & Hutter 2019, algorithm 2), float32 or float64:
+// One tensor of a decoupled-weight-decay Adam step (Loshchilov & Hutter 2019, algorithm 2), float32 or
+// float64:
 //   g = grad * grad_scale; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2
 //   w = w (1 - lr * decay) - lr / bias1 * m / (sqrt(v / bias2) + eps)
 struct AdamWArgs {
@@ -184,19 +190,22 @@ struct SgdArgs {
 struct KernelTable {
   const char* name = "";  // "cpu/avx2"
 
-  // --- memory ---------------------------------------------------------------------------------------------------
+  // --- memory
+  // ---------------------------------------------------------------------------------------------------
   void* (*allocate)(std::size_t bytes) = nullptr;  // from the system; null when out of memory
   void (*release)(void* data, std::size_t bytes) = nullptr;
   void (*copy_to_host)(void* host, const void* device, std::size_t bytes) = nullptr;
   void (*copy_from_host)(void* device, const void* host, std::size_t bytes) = nullptr;
 
-  // --- copies (any strides; dtypes may differ in copy) --------------------------------------------------------------
+  // --- copies (any strides; dtypes may differ in copy)
+  // --------------------------------------------------------------
   void (*fill)(const View& out, double value) = nullptr;
   void (*copy)(const View& out, const View& x) = nullptr;
   // out += alpha * x, contiguous, same dtype.
   void (*accumulate)(const View& out, const View& x, double alpha) = nullptr;
 
-  // --- pointwise ----------------------------------------------------------------------------------------------------
+  // --- pointwise
+  // ----------------------------------------------------------------------------------------------------
   void (*unary)(UnaryOp op, const View& out, const View& x) = nullptr;  // contiguous
   // dx = dy * op'(x); x is the input and y the output of the forward pass. Contiguous.
   void (*unary_backward)(UnaryOp op, const View& dx, const View& dy, const View& x, const View& y) = nullptr;
@@ -208,64 +217,77 @@ struct KernelTable {
   void (*power)(const View& out, const View& x, double exponent) = nullptr;
   void (*power_backward)(const View& dx, const View& dy, const View& x, double exponent) = nullptr;
 
-  // --- products -----------------------------------------------------------------------------------------------------
+  // --- products
+  // -----------------------------------------------------------------------------------------------------
   void (*gemm)(const GemmArgs& args) = nullptr;
-  // Epilogue of linear: pre = y + bias (stored when `pre` has data), y = activation(pre). y [rows, cols], bias [cols]
-  // or no data.
+  // Epilogue of linear: pre = y + bias (stored when `pre` has data), y = activation(pre). y [rows, cols],
+  // bias [cols] or no data.
   void (*bias_activation)(Activation activation, const View& y, const View& bias, const View& pre) = nullptr;
   // dpre = dy * activation'(pre); dbias = column sums of dpre (no data: not wanted). dpre may be dy.
   void (*bias_activation_backward)(Activation activation, const View& dpre, const View& dbias, const View& dy,
                                    const View& pre) = nullptr;
 
-  // --- reductions, x contiguous as [outer, n, inner], out [outer, inner] -----------------------------------------------
-  // index [outer, inner] int64 receives the position of the maximum (no data: not wanted).
-  void (*reduce)(ReduceOp op, const View& out, const View& index, const View& x, std::int64_t outer, std::int64_t n,
-                 std::int64_t inner) = nullptr;
-  // Sum of squares of a contiguous tensor, accumulated in double, in an order that does not depend on threads.
+  // --- reductions, x contiguous as [outer, n, inner], out [outer, inner]
+  // ----------------------------------------------- index [outer, inner] int64 receives the position of the
+  // maximum (no data: not wanted).
+  void (*reduce)(ReduceOp op, const View& out, const View& index, const View& x, std::int64_t outer,
+                 std::int64_t n, std::int64_t inner) = nullptr;
+  // Sum of squares of a contiguous tensor, accumulated in double, in an order that does not depend on
+  // threads.
   double (*sum_squares)(const View& x) = nullptr;
 
-  // --- softmax over the last axis, contiguous [rows, cols] ---------------------------------------------------------------
+  // --- softmax over the last axis, contiguous [rows, cols]
+  // ---------------------------------------------------------------
   void (*softmax)(bool log, const View& out, const View& x) = nullptr;
   void (*softmax_backward)(bool log, const View& dx, const View& dy, const View& y) = nullptr;
 
-  // --- normalisation and dropout -----------------------------------------------------------------------------------------
+  // --- normalisation and dropout
+  // -----------------------------------------------------------------------------------------
   void (*layer_norm)(const LayerNormArgs& args) = nullptr;
   void (*layer_norm_backward)(const LayerNormBackwardArgs& args) = nullptr;
   // out = dropout(x) on rows [rows, cols]; row_keys int64 [rows] or no data (then row i has key i).
   void (*dropout)(const View& out, const View& x, const View& row_keys, const DropoutSpec& spec) = nullptr;
 
-  // --- rows ------------------------------------------------------------------------------------------------------------
+  // --- rows
+  // ------------------------------------------------------------------------------------------------------------
   // out[i] = table[ids[i]], rows of `cols`; ids int64, already checked to be in range. Contiguous.
   void (*gather_rows)(const View& out, const View& table, const View& ids) = nullptr;
-  // table[ids[i]] += rows[i]; equal ids are added in ascending order of i, so the result is the same every time.
+  // table[ids[i]] += rows[i]; equal ids are added in ascending order of i, so the result is the same every
+  // time.
   void (*scatter_add_rows)(const View& table, const View& rows, const View& ids) = nullptr;
   // Smallest and largest of int64 values.
   void (*int_range)(const View& ids, std::int64_t* smallest, std::int64_t* largest) = nullptr;
 
-  // --- segments: x [T, C] -> out [count, C] ----------------------------------------------------------------------------------
-  // index [count, C] int64 receives the row of the maximum (SegmentOp::Max). Empty segments give 0 (index -1).
+  // --- segments: x [T, C] -> out [count, C]
+  // ---------------------------------------------------------------------------------- index [count, C] int64
+  // receives the row of the maximum (SegmentOp::Max). Empty segments give 0 (index -1).
   void (*segment_reduce)(SegmentOp op, const View& out, const View& index, const View& x,
                          const SegmentsView& segments) = nullptr;
   // dx [T, C] (zeroed by the caller) from dy [count, C].
   void (*segment_reduce_backward)(SegmentOp op, const View& dx, const View& dy, const View& index,
                                   const SegmentsView& segments) = nullptr;
-  // Softmax over the rows of each segment, separately for each column. Rows outside of segments are not touched.
+  // Softmax over the rows of each segment, separately for each column. Rows outside of segments are not
+  // touched.
   void (*segment_softmax)(const View& out, const View& x, const SegmentsView& segments) = nullptr;
   void (*segment_softmax_backward)(const View& dx, const View& dy, const View& y,
                                    const SegmentsView& segments) = nullptr;
 
-  // --- attention -----------------------------------------------------------------------------------------------------------
+  // --- attention
+  // -----------------------------------------------------------------------------------------------------------
   void (*attention)(const AttentionArgs& args) = nullptr;
   void (*attention_backward)(const AttentionBackwardArgs& args) = nullptr;
 
-  // --- losses -----------------------------------------------------------------------------------------------------------------
+  // --- losses
+  // -----------------------------------------------------------------------------------------------------------------
   void (*cross_entropy)(const CrossEntropyArgs& args) = nullptr;
   void (*cross_entropy_backward)(const CrossEntropyBackwardArgs& args) = nullptr;
   // Element by element: out = max(x, 0) - x t + log(1 + exp(-|x|)); dx = dy (sigmoid(x) - t). Contiguous.
   void (*bce_with_logits)(const View& out, const View& x, const View& target) = nullptr;
-  void (*bce_with_logits_backward)(const View& dx, const View& dy, const View& x, const View& target) = nullptr;
+  void (*bce_with_logits_backward)(const View& dx, const View& dy, const View& x,
+                                   const View& target) = nullptr;
 
-  // --- optimisers -------------------------------------------------------------------------------------------------------------
+  // --- optimisers
+  // -------------------------------------------------------------------------------------------------------------
   void (*adamw)(const AdamWArgs& args) = nullptr;
   void (*sgd)(const SgdArgs& args) = nullptr;
 };

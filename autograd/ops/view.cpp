@@ -26,6 +26,7 @@ Shape resolve_shape(const Tensor& x, const Shape& wanted) {
       SESAME_CHECK(unknown < 0, "reshape", "only one size may be -1, got {}", wanted);
       unknown = i;
     } else {
+      SESAME_CHECK(shape[i] >= 0, "reshape", "sizes must not be negative but for one -1, got {}", wanted);
       known *= shape[i];
     }
   }

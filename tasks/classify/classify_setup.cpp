@@ -10,14 +10,6 @@ namespace {
 
 void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
 
-LabelKind parse_label_kind(const std::string& name) {
-  if (name == "auto") return LabelKind::automatic;
-  if (name == "class") return LabelKind::one_class;
-  if (name == "multi") return LabelKind::multi_label;
-  if (name == "number") return LabelKind::number;
-  fail("--labels", "unknown kind '{}': expected auto, class, multi or number", name);
-}
-
 ReadOptions read_options(const RunOptions& options) {
   ReadOptions read;
   if (!options.preset.empty()) read = find_preset(options.preset).read;
@@ -90,15 +82,15 @@ void load_or_initialize(ClassifySetup& setup, const RunOptions& options,
   if (setup.model->bert.has_pooler()) fresh.push_back("bert.pooler");
   setup.report = load_weights(*setup.model, WeightFiles(options.model),
                               {.fresh = fresh, .ignore = {"classifier", "head"}, .verbose = options.verbose});
-  std::vector<std::string> draw = setup.report.fresh;
+  std::vector<std::string>&fresh_names = setup.report.fresh, &loaded = setup.report.loaded;
   if (old_labels != setup.config.labels) {
     // A stored head that numbered other labels is of no use here.
     for (const NamedParameter& p : setup.model->parameters()) {
       const bool of_head = p.name.starts_with("classifier.") || p.name.starts_with("head.");
-      if (of_head && std::find(draw.begin(), draw.end(), p.name) == draw.end()) draw.push_back(p.name);
+      if (of_head && std::erase(loaded, p.name) > 0) fresh_names.push_back(p.name);
     }
   }
-  init_fresh(*setup.model, draw, setup.config.initializer_range, seed);
+  init_fresh(*setup.model, fresh_names, setup.config.initializer_range, seed);
   say(fmt::format("{}: {}", setup.report.source, setup.report.summary(options.verbose)));
 }
 
@@ -136,10 +128,13 @@ ClassifySetup set_up_classify(const RunOptions& options) {
                         .label_separator = options.label_separator,
                         .texts = texts_of(train),
                         .metrics = preset != nullptr ? preset->metrics : std::vector<std::string>{}};
-  if (options.dropout >= 0) {
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = options.dropout;
+  if (options.dropout.has_value()) {
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = *options.dropout;
     config.classifier_dropout = options.dropout;
   }
+  SESAME_CHECK(options.label_smoothing == 0 || file.problem == Problem::OneClass, "--label-smoothing",
+               "is for one class out of several; this data has {}",
+               file.problem == Problem::Regression ? "numbers" : "several labels");
   set_labels(config, file);
 
   ClassifySetup setup{.config = config,
@@ -181,7 +176,7 @@ ReadOptions TrainedClassifier::read_options(bool need_label) const {
   return read;
 }
 
-TrainedClassifier load_trained_classifier(const std::string& directory, Device device) {
+TrainedClassifier load_trained_classifier(const std::string& directory, Device device, bool verbose) {
   const ClassifyTaskFile file = ClassifyTaskFile::read(directory);
   const BertConfig config = read_bert_config(directory);
   TrainedClassifier trained{
@@ -193,7 +188,7 @@ TrainedClassifier load_trained_classifier(const std::string& directory, Device d
   const WeightFiles weights(directory);
   trained.model = std::make_unique<ClassifyModel>(config, head_options(config, file),
                                                   weights.contains("bert.pooler.dense.weight"));
-  load_weights(*trained.model, weights);
+  load_weights(*trained.model, weights, {.verbose = verbose});
   trained.model->to({DType::Float32, device});
   trained.model->eval();
   return trained;

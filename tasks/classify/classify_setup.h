@@ -36,6 +36,6 @@ struct TrainedClassifier {
   // How to read a file for this model: the run's preset and columns.
   ReadOptions read_options(bool need_label) const;
 };
-TrainedClassifier load_trained_classifier(const std::string& directory, Device device);
+TrainedClassifier load_trained_classifier(const std::string& directory, Device device, bool verbose = false);
 
 }  // namespace sesame

@@ -29,9 +29,16 @@ ClassifyTask::ClassifyTask(ClassifyModel& model, const Tokenizer& tokenizer, Dat
   }
 }
 
+TokenSequence ClassifyTask::train_input(std::int64_t i, std::int64_t example_in_update) const {
+  return tokenize_input(tokenizer_, train_.examples.at(static_cast<std::size_t>(i)).texts, options_.encode,
+                        example_in_update);
+}
+
 std::int64_t ClassifyTask::train_length(std::int64_t i) const {
-  const Example& example = train_.examples.at(static_cast<std::size_t>(i));
-  return static_cast<std::int64_t>(tokenize_input(tokenizer_, example.texts, options_.encode, 0).ids.size());
+  if (lengths_.empty()) lengths_.resize(train_.examples.size());
+  std::int32_t& length = lengths_.at(static_cast<std::size_t>(i));
+  if (length == 0) length = static_cast<std::int32_t>(train_input(i, 0).ids.size());
+  return length;
 }
 
 double ClassifyTask::loss_terms(std::span<const std::int64_t> examples) const {
@@ -55,9 +62,7 @@ ClassifyTargets ClassifyTask::targets(std::span<const std::int64_t> rows) const 
 LossPart ClassifyTask::loss(std::span<const std::int64_t> examples, std::int64_t first, double normalizer) {
   std::vector<TokenSequence> inputs;
   for (std::int64_t i : examples) {
-    const Example& example = train_.examples[static_cast<std::size_t>(i)];
-    inputs.push_back(tokenize_input(tokenizer_, example.texts, options_.encode,
-                                    first + static_cast<std::int64_t>(inputs.size())));
+    inputs.push_back(train_input(i, first + static_cast<std::int64_t>(inputs.size())));
   }
   const PackedBatch batch = pack_batch(inputs, model_.bert.config().max_position_embeddings, options_.device);
   const Tensor logits = model_.forward(batch);
@@ -71,9 +76,23 @@ Metrics ClassifyTask::evaluate() {
   const Metrics all =
       score_classification(dev_, labels_, model_.head.options().problem, dev_outputs_.predictions);
   Metrics ordered;  // the preset's official scores first
-  for (const std::string& name : options_.metrics) ordered.set(name, all.at(name));
+  for (const std::string& name : options_.metrics) {
+    if (all.has(name)) ordered.set(name, all.at(name));
+  }
   for (const auto& [name, value] : all) ordered.set(name, value);
   return ordered;
+}
+
+std::vector<std::string> ClassifyTask::metric_names() const {
+  switch (model_.head.options().problem) {
+    case Problem::OneClass:
+      return {"accuracy", "f1", "macro_f1", "mcc"};
+    case Problem::MultiLabel:
+      return {"accuracy", "f1", "micro_f1", "macro_f1"};
+    case Problem::Regression:
+      return {"pearson", "spearman", "mse"};
+  }
+  return {};
 }
 
 std::string ClassifyTask::main_metric() const {

@@ -39,23 +39,28 @@ class ClassifyTask : public Task {
   double loss_terms(std::span<const std::int64_t> examples) const override;
   LossPart loss(std::span<const std::int64_t> examples, std::int64_t first, double normalizer) override;
   Metrics evaluate() override;
+  bool has_dev() const override { return !dev_.examples.empty(); }
+  std::vector<std::string> metric_names() const override;
   std::string main_metric() const override;
 
   // Confusion matrix or scatter, telling mistakes and data summaries of the last evaluation.
   void describe(Report& report) const;
   const Dataset& train() const { return train_; }
   const Dataset& dev() const { return dev_; }
+  // Training example i as the model reads it.
+  TokenSequence train_input(std::int64_t i, std::int64_t example_in_update) const;
 
  private:
   ClassifyTargets targets(std::span<const std::int64_t> rows) const;
 
   ClassifyModel& model_;
-  const Tokenizer& tokenizer_;
+  Tokenizer tokenizer_;
   Dataset train_, dev_;
   LabelMap labels_;
   ClassifyTaskOptions options_;
   std::vector<std::int64_t> train_classes_;
   std::vector<float> train_values_;
+  mutable std::vector<std::int32_t> lengths_;  // of training examples, 0 where not asked for yet
   ClassifyOutputs dev_outputs_;
 };
 

@@ -26,36 +26,56 @@ Json label_json(std::span<const float> scores, const TrainedClassifier& model) {
   return given;
 }
 
-// One predicted label of a JSON line, put into the rows that the metrics read.
-void add_prediction(const Json& label, const LabelMap& labels, Problem problem, const std::string& where,
-                    std::vector<float>& predictions) {
-  if (problem == Problem::Regression) {
+// What one line predicts: names, or a number.
+struct Prediction {
+  std::vector<std::string> names;
+  float number = 0;
+};
+
+Prediction read_prediction(const std::string& text, LabelKind kind, const std::string& where) {
+  const Json line = Json::parse(text, nullptr, false);
+  SESAME_CHECK(line.is_object() && line.contains("label"), where,
+               "expected an object with \"label\", as predict writes it, found {}", text.substr(0, 80));
+  const Json& label = line["label"];
+  Prediction prediction;
+  if (kind == LabelKind::number) {
     SESAME_CHECK(label.is_number(), where, "expected a number as \"label\", found {}", label.dump());
-    predictions.push_back(label.get<float>());
-    return;
+    prediction.number = label.get<float>();
+    return prediction;
   }
-  std::vector<float> row(labels.size(), 0);
-  const auto set = [&](const Json& name) {
+  SESAME_CHECK(label.is_array() == (kind == LabelKind::multi_label), where,
+               "expected {} as \"label\", found {}",
+               kind == LabelKind::multi_label ? "a list of labels" : "one label", label.dump());
+  for (const Json& name : label.is_array() ? label : Json::array({label})) {
     SESAME_CHECK(name.is_string(), where, "expected a label's name, found {}", name.dump());
-    row[static_cast<std::size_t>(labels.id(name.get<std::string>(), where))] = 1;
-  };
-  if (problem == Problem::MultiLabel) {
-    SESAME_CHECK(label.is_array(), where, "expected a list of labels, found {}", label.dump());
-    for (const Json& name : label) set(name);
-  } else {
-    set(label);
+    prediction.names.push_back(name.get<std::string>());
   }
-  predictions.insert(predictions.end(), row.begin(), row.end());
+  return prediction;
+}
+
+// All classes of the data and the predictions, in the order in which training would number them.
+LabelMap labels_of(const Dataset& data, const std::vector<Prediction>& predictions) {
+  Dataset all;
+  all.kind = data.kind;
+  all.examples = data.examples;
+  for (const Prediction& p : predictions) {
+    for (const std::string& name : p.names) {
+      Example example;
+      (data.kind == LabelKind::multi_label ? example.labels.emplace_back() : example.label) = name;
+      all.examples.push_back(std::move(example));
+    }
+  }
+  return LabelMap::of(all);
 }
 
 }  // namespace
 
 ClassifyPredictor::ClassifyPredictor(const std::vector<std::string>& directories, Device device,
-                                     std::int64_t batch_tokens) {
+                                     std::int64_t batch_tokens, bool verbose) {
   SESAME_CHECK(!directories.empty(), "--model", "names no model");
   SESAME_CHECK(batch_tokens > 0, "--batch-tokens", "must be positive, got {}", batch_tokens);
   for (const std::string& directory : directories) {
-    models_.push_back(load_trained_classifier(directory, device));
+    models_.push_back(load_trained_classifier(directory, device, verbose));
     models_.back().options.eval_tokens = batch_tokens;
     SESAME_CHECK(models_.back().file.labels == first().file.labels &&
                      models_.back().file.problem == first().file.problem,
@@ -99,20 +119,30 @@ std::vector<std::string> ClassifyPredictor::json_lines(const std::vector<Example
   return lines;
 }
 
-Metrics score_prediction_file(const std::string& path, const Dataset& data, const LabelMap& labels,
-                              Problem problem) {
-  std::vector<float> predictions;
+Metrics score_prediction_file(const std::string& path, const Dataset& data,
+                              const std::vector<std::string>& labels) {
+  std::vector<Prediction> predictions;
   LineReader reader(path);
-  std::size_t count = 0;
-  for (std::string text; reader.next(text); ++count) {
-    const Json line = Json::parse(text, nullptr, false);
-    SESAME_CHECK(line.is_object() && line.contains("label"), reader.where(),
-                 "expected an object with \"label\", as predict writes it, found {}", text.substr(0, 80));
-    add_prediction(line["label"], labels, problem, reader.where(), predictions);
+  for (std::string text; reader.next(text);) {
+    predictions.push_back(read_prediction(text, data.kind, reader.where()));
   }
-  SESAME_CHECK(count == data.examples.size(), path, "has {} predictions, {} has {} examples", count,
-               data.path, data.examples.size());
-  return score_classification(data, labels, problem, predictions);
+  SESAME_CHECK(predictions.size() == data.examples.size(), path, "has {} predictions, {} has {} examples",
+               predictions.size(), data.path, data.examples.size());
+  std::vector<float> rows;
+  if (data.kind == LabelKind::number) {
+    for (const Prediction& p : predictions) rows.push_back(p.number);
+    return score_classification(data, {}, Problem::Regression, rows);
+  }
+  const LabelMap map = labels.empty() ? labels_of(data, predictions) : LabelMap(labels);
+  for (std::size_t i = 0; i < predictions.size(); ++i) {
+    std::vector<float> row(map.size(), 0);
+    for (const std::string& name : predictions[i].names) {
+      row[static_cast<std::size_t>(map.id(name, fmt::format("{}:{}", path, i + 1)))] = 1;
+    }
+    rows.insert(rows.end(), row.begin(), row.end());
+  }
+  return score_classification(
+      data, map, data.kind == LabelKind::multi_label ? Problem::MultiLabel : Problem::OneClass, rows);
 }
 
 }  // namespace sesame

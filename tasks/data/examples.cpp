@@ -44,7 +44,8 @@ double parse_number(const std::string& text, const std::string& column, const st
 
 std::string with_commas(size_t number) {
   std::string digits = std::to_string(number);
-  for (int i = static_cast<int>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<size_t>(i), 1, ',');
+  for (int i = static_cast<int>(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(static_cast<size_t>(i), 1, ',');
   return digits;
 }
 
@@ -154,9 +155,12 @@ void ExampleReader::State::open_table() {
   }
   std::vector<std::string>& texts = options.columns.texts;
   if (texts.empty()) {
+    // As many as the model reads, where that is known; else as far as the file has them.
     do texts.push_back(text_name(texts.size()));
-    while (table->has(text_name(texts.size())));
+    while (options.text_count > 0 ? texts.size() < options.text_count : table->has(text_name(texts.size())));
   }
+  SESAME_CHECK(options.text_count == 0 || texts.size() == options.text_count, path,
+               "{} text columns are named, the model reads {}", texts.size(), options.text_count);
   text_count = texts.size();
   std::vector<std::string> columns = texts;
   if (options.need_label) {
@@ -169,6 +173,7 @@ void ExampleReader::State::open_table() {
 
 void ExampleReader::State::read_label(const Cell& cell, Example& example) {
   const std::string& column = options.columns.label;
+  SESAME_CHECK(!options.label_separator.empty(), "--label-separator", "must not be empty");
   if (kind == LabelKind::automatic) kind = cell.is_list ? LabelKind::multi_label : LabelKind::one_class;
   SESAME_CHECK(!cell.is_null, table->where(), "\"{}\" is null, a label is wanted", column);
   SESAME_CHECK(!cell.is_list || kind == LabelKind::multi_label, table->where(),

@@ -26,9 +26,9 @@ struct ReadOptions {
   ColumnSpec columns;
   Format format = Format::automatic;
   LabelKind kind = LabelKind::automatic;
-  bool need_label = true;             // false: labels are not read (predict)
-  size_t text_count = 0;              // texts per row that plain lines must have; 0: as many as the first row
-  size_t limit = 0;                   // the first N examples; 0: all
+  bool need_label = true;  // false: labels are not read (predict)
+  size_t text_count = 0;   // texts per row that there must be; 0: as many as the file or its first row has
+  size_t limit = 0;        // the first N examples; 0: all
   std::string label_separator = "|";  // between the labels of a multi-label cell
 
   // Rules of published files, set by presets.

@@ -94,4 +94,12 @@ std::vector<double> label_values(const Dataset& data) {
   return values;
 }
 
+LabelKind parse_label_kind(const std::string& name) {
+  if (name == "auto") return LabelKind::automatic;
+  if (name == "class") return LabelKind::one_class;
+  if (name == "multi") return LabelKind::multi_label;
+  if (name == "number") return LabelKind::number;
+  fail("--labels", "unknown kind '{}': expected auto, class, multi or number", name);
+}
+
 }  // namespace sesame

@@ -31,6 +31,9 @@ class LabelMap {
   std::unordered_map<std::string, int64_t> ids_;
 };
 
+// From --labels: "auto", "class", "multi", "number"; Error lists them.
+LabelKind parse_label_kind(const std::string& name);
+
 // [examples] class numbers of a one-class set.
 std::vector<int64_t> class_ids(const Dataset& data, const LabelMap& labels);
 // [examples * classes] zeros and ones of a multi-label set, row by row.

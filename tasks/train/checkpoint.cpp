@@ -1,6 +1,7 @@
 #include "tasks/train/checkpoint.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -17,13 +18,22 @@ using Json = nlohmann::json;
 
 std::string step_name(std::int64_t step) { return fmt::format("step-{:08}", step); }
 
+// JSON has no NaN and no infinity: they are kept by name.
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+}
+
+double read_number(const Json& json) {
+  return json.is_string() ? std::stod(json.get<std::string>()) : json.get<double>();
+}
+
 Json to_json(const TrainState& s) {
   return {{"step", s.step},
           {"examples", s.examples},
           {"tokens", s.tokens},
           {"train_seconds", s.train_seconds},
-          {"last_loss", s.last_loss},
-          {"best_score", s.best_score},
+          {"last_loss", number(s.last_loss)},
+          {"best_score", number(s.best_score)},
           {"best_step", s.best_step},
           {"evaluations_without_gain", s.evaluations_without_gain},
           {"skipped_steps", s.skipped_steps},
@@ -39,8 +49,8 @@ TrainState read_state(const std::string& path) {
     s.examples = json.at("examples");
     s.tokens = json.at("tokens");
     s.train_seconds = json.at("train_seconds");
-    s.last_loss = json.at("last_loss");
-    s.best_score = json.at("best_score");
+    s.last_loss = read_number(json.at("last_loss"));
+    s.best_score = read_number(json.at("best_score"));
     s.best_step = json.at("best_step");
     s.evaluations_without_gain = json.at("evaluations_without_gain");
     s.skipped_steps = json.at("skipped_steps");

@@ -4,14 +4,15 @@
 #include <cmath>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "autograd/backend/dispatch.h"
 #include "autograd/check.h"
 #include "models/io/atomic_file.h"
-#include "models/io/strict_json.h"
 #include "tasks/classify/classify_setup.h"
 #include "tasks/train/run_folder.h"
+#include "tasks/train/sampler.h"
 
 namespace sesame {
 namespace {
@@ -19,19 +20,29 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // The options that a resumed run must share with the one it continues.
-std::string fingerprint(const RunOptions& o) {
+std::string fingerprint(const RunOptions& o, const ClassifyTask& task) {
   const TrainerOptions& t = o.trainer;
   const Json json = {{"task", o.task},
                      {"train", o.train},
                      {"preset", o.preset},
                      {"columns", o.columns},
                      {"labels", o.labels},
+                     {"format", o.format},
+                     {"label-separator", o.label_separator},
+                     {"plain-special", o.plain_special},
                      {"limit", o.limit},
+                     {"rows of the training data", task.train_size()},
+                     {"dev", o.dev},
+                     {"rows of the development data", task.dev().examples.size()},
+                     {"metric", t.metric},
+                     {"eval-every", t.eval_every},
+                     {"early-stop", t.early_stop},
+                     {"keep-best", t.keep_best},
                      {"model", o.model},
                      {"init", o.init},
                      {"head", o.head},
                      {"pool", o.pool},
-                     {"dropout", o.dropout},
+                     {"dropout", o.dropout.has_value() ? Json(*o.dropout) : Json("the model's own")},
                      {"label-smoothing", o.label_smoothing},
                      {"max-length", o.max_length},
                      {"dtype", dtype_name(o.dtype)},
@@ -43,7 +54,7 @@ std::string fingerprint(const RunOptions& o) {
                      {"bucket", t.bucket},
                      {"lr", t.lr},
                      {"warmup", t.warmup},
-                     {"schedule", static_cast<int>(t.schedule)},
+                     {"schedule", o.schedule},
                      {"weight-decay", t.weight_decay},
                      {"clip", t.clip},
                      {"seed", t.seed}};
@@ -97,7 +108,7 @@ void write_run_report(const RunOptions& options, const ClassifySetup& setup, con
                   {"trained parameters", fmt::format("{} of {}", setup.model->parameter_count(true),
                                                      setup.model->parameter_count())},
                   {"kernels", kernels(options.device).name}};
-  const Json shown = Json::parse(fingerprint(options));
+  const Json shown = Json::parse(options.trainer.fingerprint);
   for (const auto& [key, value] : shown.items()) {
     report.options.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
   }
@@ -112,11 +123,12 @@ void check_options(const RunOptions& options) {
   SESAME_CHECK(options.limit >= 0 && options.dev_limit >= 0, "--limit", "must not be negative");
   SESAME_CHECK(options.label_smoothing >= 0 && options.label_smoothing < 1, "--label-smoothing",
                "must be in [0, 1), got {}", options.label_smoothing);
-  SESAME_CHECK(options.dropout < 1, "--dropout", "must be in [0, 1), got {}", options.dropout);
-  SESAME_CHECK(std::isfinite(options.trainer.lr) && options.trainer.lr >= 0, "--lr",
-               "must be a number not below 0, got {}", options.trainer.lr);
-  SESAME_CHECK(options.trainer.warmup >= 0, "--warmup", "must not be negative, got {}",
-               options.trainer.warmup);
+  const double dropout = options.dropout.value_or(0);
+  SESAME_CHECK(dropout >= 0 && dropout < 1, "--dropout", "must be in [0, 1), got {}", dropout);
+  std::error_code none;
+  const std::string& out = options.trainer.out;
+  SESAME_CHECK(out.empty() || !std::filesystem::equivalent(out, options.model, none), "--out",
+               "'{}' is the folder of --model: name another", out);
   kernels(options.device);  // says now when there is no such device
 }
 
@@ -138,17 +150,18 @@ bool is_finished(const std::string& out) {
 std::string fine_tune(const RunOptions& given) {
   RunOptions options = given;
   check_options(options);
-  options.trainer.fingerprint = fingerprint(options);
   const std::string& out = options.trainer.out;
+  ClassifySetup setup = set_up_classify(options);
+  check(options.trainer, *setup.task);
+  options.trainer.fingerprint = fingerprint(options, *setup.task);
   if (options.trainer.resume && is_finished(out)) {
     const auto saved = Checkpoints(out, options.trainer.keep).newest();
     const std::string changed = changed_options(saved->fingerprint, options.trainer.fingerprint);
     SESAME_CHECK(changed.empty(), "resume", "the run in '{}' is finished and had other options: {}", out,
                  changed);
     fmt::print(stderr, "the run in '{}' is finished: nothing to do\n", out);
-    return Json::parse(read_json_file(out + "/result.json").dump()).dump();
+    return Json::parse(std::ifstream(out + "/result.json")).dump();
   }
-  ClassifySetup setup = set_up_classify(options);
   prepare_run_folder(out, options.trainer.resume, options.overwrite);
   write_file_atomic(out + "/run.toml", options.run_toml);
   fmt::print(stderr, "{} parameters, {} of them trained; {}\n", setup.model->parameter_count(),
@@ -166,19 +179,33 @@ std::string dry_run(const RunOptions& options) {
   check_options(options);
   ClassifySetup setup = set_up_classify(options);
   const ClassifyTask& task = *setup.task;
+  check(options.trainer, task);
   std::int64_t tokens = 0, longest = 0;
   for (std::int64_t i = 0; i < task.train_size(); ++i) {
     tokens += task.train_length(i);
     longest = std::max(longest, task.train_length(i));
   }
+  const TrainerOptions& t = options.trainer;
+  const Sampler sampler({.examples = task.train_size(),
+                         .batch_size = t.batch_size,
+                         .batch_tokens = t.batch_tokens,
+                         .accumulate = t.accumulate,
+                         .bucket = t.bucket,
+                         .seed = t.seed},
+                        [&task](std::int64_t i) { return task.train_length(i); });
   Json first = Json::array();
-  for (std::size_t i = 0; i < std::min<std::size_t>(4, task.train().examples.size()); ++i) {
-    const Example& example = task.train().examples[i];
+  const std::vector<std::int64_t> batch = sampler.epoch(0).at(0).at(0);
+  for (const std::int64_t i : batch) {
     Json pieces = Json::array();
-    const TokenSequence input = tokenize_input(
-        setup.tokenizer, example.texts, {.max_length = static_cast<std::size_t>(options.max_length)}, 0);
-    for (std::int64_t id : input.ids) pieces.push_back(setup.tokenizer.token(static_cast<std::int32_t>(id)));
-    first.push_back({{"tokens", pieces}, {"label", example.label}, {"value", example.value}});
+    for (std::int64_t id : task.train_input(i, 0).ids) {
+      pieces.push_back(setup.tokenizer.token(static_cast<std::int32_t>(id)));
+    }
+    const Example& example = task.train().examples[static_cast<std::size_t>(i)];
+    Json one = {{"line", example.line}, {"tokens", pieces}};
+    if (setup.file.problem == Problem::OneClass) one["label"] = example.label;
+    if (setup.file.problem == Problem::MultiLabel) one["labels"] = example.labels;
+    if (setup.file.problem == Problem::Regression) one["value"] = example.value;
+    first.push_back(std::move(one));
   }
   const std::int64_t parameters = setup.model->parameter_count();
   const Json json = {
@@ -191,8 +218,8 @@ std::string dry_run(const RunOptions& options) {
       {"parameters", parameters},
       {"trainable_parameters", setup.model->parameter_count(true)},
       // weights, gradients and two moments of the optimiser
-      {"parameter_memory_bytes", parameters * 16},
-      {"first_examples", first}};
+      {"parameter_memory_bytes", parameters * 4 * static_cast<std::int64_t>(dtype_size(options.dtype))},
+      {"first_batch", first}};
   return json.dump();
 }
 

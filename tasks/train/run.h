@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "autograd/tensor.h"
@@ -17,7 +18,7 @@ struct RunOptions {
   std::string label_separator = "|";
   std::string model, init = "pretrained";
   std::string head = "linear", pool = "cls";
-  double dropout = -1;  // < 0: as the model's configuration says
+  std::optional<double> dropout;  // default: as the model's configuration says
   double label_smoothing = 0;
   std::int64_t max_length = 128;
   bool plain_special = false;
@@ -26,7 +27,8 @@ struct RunOptions {
   DType dtype = DType::Float32;
   bool overwrite = false, verbose = false;
   TrainerOptions trainer;  // `out`, `resume` and the usual numbers
-  std::string run_toml;    // content of run.toml, the file that repeats the run
+  std::string schedule = "linear";
+  std::string run_toml;  // content of run.toml, the file that repeats the run
 };
 
 // Trains, writes the folder, and returns the run's result as one line of JSON. Throws Error before anything

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "autograd/check.h"
 #include "models/io/atomic_file.h"
@@ -14,6 +15,19 @@ namespace sesame {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+bool written_by_run(const std::string& name) {
+  for (const char* own : {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json",
+                          "tokenizer_config.json", "special_tokens_map.json", "task.json", "run.toml",
+                          "metrics.jsonl", "report.html", "result.json", "checkpoints"}) {
+    if (name == own) return true;
+  }
+  return name.starts_with("events.out.tfevents.");
+}
+
+}  // namespace
+
 void prepare_run_folder(const std::string& out, bool resume, bool overwrite) {
   SESAME_CHECK(!out.empty(), "--out", "names no folder");
   std::error_code error;
@@ -21,19 +35,19 @@ void prepare_run_folder(const std::string& out, bool resume, bool overwrite) {
   if (fs::exists(out) && !fs::is_empty(out) && !resume) {
     SESAME_CHECK(overwrite, "--out", "'{}' is not empty: pass --resume to go on, --overwrite to start anew",
                  out);
+    std::vector<fs::path> ours;
     for (const auto& entry : fs::directory_iterator(out)) {
-      const std::string name = entry.path().filename().string();
-      const bool ours = name == "config.json" || name == "model.safetensors" || name == "vocab.txt" ||
-                        name == "tokenizer.json" || name == "tokenizer_config.json" ||
-                        name == "special_tokens_map.json" || name == "task.json" || name == "run.toml" ||
-                        name == "metrics.jsonl" || name == "report.html" || name == "result.json" ||
-                        name == "checkpoints" || name.starts_with("events.out.tfevents.");
-      if (ours) fs::remove_all(entry.path());
+      if (written_by_run(entry.path().filename().string())) ours.push_back(entry.path());
     }
+    SESAME_CHECK(ours.empty() || fs::exists(out + "/run.toml"), "--out",
+                 "'{}' holds {} but no run.toml: it is not the folder of a run and is not overwritten", out,
+                 ours.front().filename().string());
+    for (const fs::path& path : ours) fs::remove_all(path);
   }
   fs::create_directories(out, error);
   SESAME_CHECK(!error, "--out", "cannot make '{}': {}", out, error.message());
   remove_stale_temporaries(out);
+  if (fs::exists(out + "/checkpoints")) remove_stale_temporaries(out + "/checkpoints");
 }
 
 void add_curves(const std::string& metrics_jsonl, Report& report) {
@@ -60,7 +74,9 @@ void add_curves(const std::string& metrics_jsonl, Report& report) {
   report.curves.push_back(std::move(loss));
   report.curves.push_back(std::move(rate));
   Curve scores{.title = "Dev scores", .y_label = "score", .series = {}};
-  for (auto& [name, series] : dev) scores.series.push_back(std::move(series));
+  for (auto& [name, series] : dev) {
+    if (series.points.size() > 1) scores.series.push_back(std::move(series));  // one point makes no curve
+  }
   if (!scores.series.empty()) report.curves.push_back(std::move(scores));
 }
 

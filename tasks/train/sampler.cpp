@@ -55,6 +55,12 @@ std::vector<Update> Sampler::epoch(std::int64_t number) const {
       close_part();
   }
   close_part();
+  if (options_.bucket) {
+    // Long batches first, short ones last would be an order of its own.
+    RandomStream stream(
+        mix_key(mix_key(hash_text("order of updates"), options_.seed), static_cast<std::uint64_t>(number)));
+    for (std::size_t i = updates.size(); i > 1; --i) std::swap(updates[i - 1], updates[stream.below(i)]);
+  }
   return updates;
 }
 

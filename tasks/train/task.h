@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "autograd/tensor.h"
 #include "nn/module.h"
@@ -34,6 +35,9 @@ class Task {
 
   // Scores on the development set, in evaluation mode; empty without one. Remembers what the report shows.
   virtual Metrics evaluate() = 0;
+  // Whether there is a development set, and the names of the scores on it.
+  virtual bool has_dev() const = 0;
+  virtual std::vector<std::string> metric_names() const = 0;
   // The score that picks the best checkpoint unless --metric names another.
   virtual std::string main_metric() const = 0;
 };

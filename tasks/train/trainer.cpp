@@ -71,6 +71,7 @@ class Run {
   std::string metric_;
   Schedule schedule_;
   std::int64_t total_steps_ = 0;
+  double planning_seconds_ = 0;  // a token budget tokenises before the first step: that counts as training
   std::int64_t bad_in_a_row_ = 0;
   TrainState state_;
   TrainResult result_;
@@ -80,8 +81,7 @@ class Run {
 };
 
 void Run::plan_length() {
-  SESAME_CHECK(options_.steps > 0 || options_.epochs > 0, "train", "--epochs must be at least 1, got {}",
-               options_.epochs);
+  const Clock::time_point begin = Clock::now();
   total_steps_ = options_.steps;
   if (total_steps_ == 0 && options_.batch_tokens == 0)
     total_steps_ = options_.epochs * sampler_.updates_per_epoch();
@@ -93,6 +93,7 @@ void Run::plan_length() {
   const double warmup =
       options_.warmup < 1 ? options_.warmup * static_cast<double>(total_steps_) : options_.warmup;
   schedule_ = {options_.schedule, static_cast<std::int64_t>(warmup), total_steps_};
+  planning_seconds_ = seconds_since(begin);
 }
 
 // Takes up an earlier run where asked to; returns the number of updates done before.
@@ -211,7 +212,7 @@ void Run::after_update(bool epoch_ends) {
 
 void Run::finish() {
   if (options_.keep_best && checkpoints_.has_best() && state_.best_step != state_.step) {
-    // The checkpoint of the last step is written before: it must hold the last weights for a longer run.
+    // The last checkpoint is written already: it holds the weights that belong to its optimiser.
     checkpoints_.load_best(parameters_);
     task_.model().eval();
     result_.dev = task_.evaluate();
@@ -232,9 +233,12 @@ TrainResult Run::run() {
   progress_ = std::make_unique<Progress>("training", total_steps_, "updates");
   progress_->start_at(before);
   task_.model().train();
+  if (before == 0) state_.train_seconds += planning_seconds_;
   std::int64_t step = 0;
   for (std::int64_t epoch = 0; !last_step() && !result_.stopped_early; ++epoch) {
+    const Clock::time_point ordering = Clock::now();
     const std::vector<Update> updates = sampler_.epoch(epoch);
+    if (step >= before) state_.train_seconds += seconds_since(ordering);
     for (std::size_t i = 0; i < updates.size() && !last_step() && !result_.stopped_early; ++i) {
       if (step++ < before) continue;  // done before the run was taken up again
       update(updates[i]);
@@ -251,6 +255,43 @@ TrainResult Run::run() {
 
 }  // namespace
 
-TrainResult train(Task& task, const TrainerOptions& options) { return Run(task, options).run(); }
+void check(const TrainerOptions& o, const Task& task) {
+  constexpr std::int64_t most = std::int64_t{1} << 31;
+  const auto count = [&](const char* name, std::int64_t value, std::int64_t least) {
+    SESAME_CHECK(value >= least && value <= most, name, "must be {} to 2^31, got {}", least, value);
+  };
+  count("--epochs", o.epochs, o.steps > 0 ? 0 : 1);
+  count("--steps", o.steps, 0);
+  count("--batch-size", o.batch_size, 1);
+  count("--batch-tokens", o.batch_tokens, 0);
+  count("--accumulate", o.accumulate, 1);
+  count("--eval-every", o.eval_every, 0);
+  count("--save-every", o.save_every, 0);
+  count("--keep", o.keep, 1);
+  count("--early-stop", o.early_stop, 0);
+  const auto number = [](const char* name, double value) {
+    SESAME_CHECK(std::isfinite(value) && value >= 0, name, "must be a number not below 0, got {}", value);
+  };
+  number("--lr", o.lr);
+  number("--warmup", o.warmup);
+  number("--weight-decay", o.weight_decay);
+  number("--clip", o.clip);
+  if (!task.has_dev()) {
+    SESAME_CHECK(o.metric.empty() && o.early_stop == 0 && !o.keep_best, "train",
+                 "--metric, --early-stop and --keep-best need development data: pass --dev");
+    return;
+  }
+  const std::vector<std::string> names = task.metric_names();
+  const std::string wanted = o.metric.empty() ? task.main_metric() : o.metric;
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  SESAME_CHECK(std::find(names.begin(), names.end(), wanted) != names.end(), "--metric",
+               "this task has no score '{}': it has {}", wanted, list);
+}
+
+TrainResult train(Task& task, const TrainerOptions& options) {
+  check(options, task);
+  return Run(task, options).run();
+}
 
 }  // namespace sesame

@@ -40,6 +40,12 @@ struct TrainResult {
   bool stopped_early = false;
 };
 
+// Throws Error for numbers out of range, for a metric that the task does not have, and for --metric,
+// --early-stop and
+// --keep-best without development data. train() checks too; callers that write something before it call this
+// first.
+void check(const TrainerOptions& options, const Task& task);
+
 // Trains task.model() and leaves the final weights in it. Throws Error when training cannot go on (five
 // updates in a row with non-finite loss or gradient), naming the step and the first parameter concerned.
 TrainResult train(Task& task, const TrainerOptions& options);

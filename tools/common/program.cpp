@@ -3,11 +3,13 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <new>
 
 #include "autograd/backend/cpu/host.h"
 #include "autograd/backend/dispatch.h"
 #include "autograd/check.h"
+#include "tools/common/toml_config.h"
 
 namespace sesame {
 
@@ -20,6 +22,9 @@ std::string version_text() {
 void add_common_options(CLI::App& app, CommonOptions& options) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->always_capture_default();
   app.set_version_flag("--version", version_text, "Version, instruction set, BLAS and its threads");
+  app.set_config("--config", "", "Options from a file, such as a run's run.toml");
+  app.config_formatter(std::make_shared<TomlConfig>());
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.add_option("--threads", options.threads, "CPU threads (default: the container's limit)")
       ->check(CLI::Range(0, 1024));
   app.add_flag("--verbose", options.verbose, "Say more, in errors too");

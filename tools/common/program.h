@@ -22,7 +22,7 @@ void add_common_options(CLI::App& app, CommonOptions& options);
 int run_program(CLI::App& app, int argc, char** argv, const CommonOptions& options,
                 const std::function<int()>& body);
 
-// A line on stdout; throws Error when it cannot be written (a full disk, a closed pipe).
+// A line on stdout; throws Error when it cannot be written (a full disk).
 void print_line(const std::string& text);
 
 }  // namespace sesame
