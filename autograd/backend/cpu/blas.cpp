@@ -86,6 +86,27 @@ void check_sizes(const GemmArgs& args) {
   }
 }
 
+// Product number i of the batch.
+void single_gemm(const GemmArgs& args, std::int64_t i) {
+  const auto ta = args.transpose_a ? CblasTrans : CblasNoTrans;
+  const auto tb = args.transpose_b ? CblasTrans : CblasNoTrans;
+  const auto m = static_cast<blasint>(args.m), n = static_cast<blasint>(args.n),
+             k = static_cast<blasint>(args.k);
+  const auto lda = static_cast<blasint>(args.lda), ldb = static_cast<blasint>(args.ldb);
+  const auto ldc = static_cast<blasint>(args.ldc);
+  if (args.dtype == DType::Float32) {
+    blas().sgemm(CblasRowMajor, ta, tb, m, n, k, static_cast<float>(args.alpha),
+                 static_cast<const float*>(args.a) + i * args.step_a, lda,
+                 static_cast<const float*>(args.b) + i * args.step_b, ldb, static_cast<float>(args.beta),
+                 static_cast<float*>(args.c) + i * args.step_c, ldc);
+  } else {
+    blas().dgemm(CblasRowMajor, ta, tb, m, n, k, args.alpha,
+                 static_cast<const double*>(args.a) + i * args.step_a, lda,
+                 static_cast<const double*>(args.b) + i * args.step_b, ldb, args.beta,
+                 static_cast<double*>(args.c) + i * args.step_c, ldc);
+  }
+}
+
 void gemm(const GemmArgs& args) {
   SESAME_CHECK(args.dtype == DType::Float32 || args.dtype == DType::Float64, "gemm",
                "no {} kernel on the CPU", dtype_name(args.dtype));
@@ -93,27 +114,15 @@ void gemm(const GemmArgs& args) {
   check_sizes(args);
   const bool single = args.dtype == DType::Float32;
   if (args.k == 0) return single ? naive_scale<float>(args) : naive_scale<double>(args);
-  const auto ta = args.transpose_a ? CblasTrans : CblasNoTrans;
-  const auto tb = args.transpose_b ? CblasTrans : CblasNoTrans;
-  const auto m = static_cast<blasint>(args.m), n = static_cast<blasint>(args.n),
-             k = static_cast<blasint>(args.k);
-  const auto lda = static_cast<blasint>(args.lda), ldb = static_cast<blasint>(args.ldb);
-  const auto ldc = static_cast<blasint>(args.ldc);
   // Many small products: one thread each. Inside of a parallel region OpenBLAS uses no threads of its own.
+  // The region must not be entered otherwise, not even with one thread: OpenBLAS's own would then be nested
+  // in it, and libgomp makes new threads for each nested region.
   const bool small = args.m * args.n * args.k < (std::int64_t{1} << 20);
-#pragma omp parallel for schedule(static) if (small && args.batch >= omp_get_max_threads() && args.batch > 1)
-  for (std::int64_t i = 0; i < args.batch; ++i) {
-    if (single) {
-      blas().sgemm(CblasRowMajor, ta, tb, m, n, k, static_cast<float>(args.alpha),
-                   static_cast<const float*>(args.a) + i * args.step_a, lda,
-                   static_cast<const float*>(args.b) + i * args.step_b, ldb, static_cast<float>(args.beta),
-                   static_cast<float*>(args.c) + i * args.step_c, ldc);
-    } else {
-      blas().dgemm(CblasRowMajor, ta, tb, m, n, k, args.alpha,
-                   static_cast<const double*>(args.a) + i * args.step_a, lda,
-                   static_cast<const double*>(args.b) + i * args.step_b, ldb, args.beta,
-                   static_cast<double*>(args.c) + i * args.step_c, ldc);
-    }
+  if (small && args.batch > 1 && args.batch >= omp_get_max_threads()) {
+#pragma omp parallel for schedule(static)
+    for (std::int64_t i = 0; i < args.batch; ++i) single_gemm(args, i);
+  } else {
+    for (std::int64_t i = 0; i < args.batch; ++i) single_gemm(args, i);
   }
 }
 
