@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "autograd/check.h"
 #include "models/tokenizer/tokenizer.h"
 #include "tasks/data/source.h"
+#include "tasks/metrics/metrics.h"
 #include "tools/common/program.h"
 
 namespace {
@@ -22,20 +22,6 @@ struct Options {
   bool plain_special = false;
   bool ids_only = false;
 };
-
-// `text` (UTF-8) as a JSON string.
-std::string json_quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<int>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
 
 // Stdout through a buffer of its own; a failed write throws.
 class Output {
@@ -78,7 +64,7 @@ class LineTokenizer {
   LineTokenizer(const Options& options, Output& out)
       : options_(options), out_(out), tokenizer_(Tokenizer::load(options.model)) {
     for (size_t id = 0; id < tokenizer_.vocab_size(); ++id) {
-      quoted_.push_back(json_quoted(tokenizer_.token(static_cast<int32_t>(id))));
+      quoted_.push_back(sesame::json_string(tokenizer_.token(static_cast<int32_t>(id))));
     }
   }
 

@@ -142,9 +142,8 @@ struct AttentionBackwardArgs {
 };
 
 // Softmax cross-entropy by row: loss[i] = logsumexp(logits_i) - (1 - s) logits_i[t_i] - s mean_j logits_i[j],
-// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass. `bad` receives the
-// number of targets that are neither ignored nor inside [0, cols) (CPU: set at once; CUDA: written to device
-// memory).
+// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass. The
+// op has checked that every other target is inside [0, cols).
 struct CrossEntropyArgs {
   DType dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;

@@ -68,6 +68,10 @@ EncodeOptions encode_options(const ClassifyTaskFile& file, const BertConfig& con
   return {.max_length = static_cast<std::size_t>(file.max_length), .plain_special = file.plain_special};
 }
 
+bool stores_pooler(const WeightFiles& weights) {
+  return weights.contains("pooler.dense.weight") || weights.contains("bert.pooler.dense.weight");
+}
+
 void load_or_initialize(ClassifySetup& setup, const RunOptions& options,
                         const std::vector<std::string>& old_labels) {
   const std::uint64_t seed = options.trainer.seed;
@@ -146,11 +150,8 @@ ClassifySetup set_up_classify(const RunOptions& options) {
   SESAME_CHECK(static_cast<std::int64_t>(setup.tokenizer.vocab_size()) <= config.vocab_size, options.model,
                "the vocabulary has {} tokens, the model's word embeddings {}", setup.tokenizer.vocab_size(),
                config.vocab_size);
-  const bool stored_pooler =
-      options.init == "pretrained" && WeightFiles(options.model).contains("pooler.dense.weight");
-  const bool prefixed_pooler =
-      options.init == "pretrained" && WeightFiles(options.model).contains("bert.pooler.dense.weight");
-  const bool with_pooler = file.pooling == Pooling::Cls || stored_pooler || prefixed_pooler;
+  const bool with_pooler = file.pooling == Pooling::Cls ||
+                           (options.init == "pretrained" && stores_pooler(WeightFiles(options.model)));
   setup.model = std::make_unique<ClassifyModel>(config, head_options(config, file), with_pooler);
   load_or_initialize(setup, options, old_labels);
   setup.model->to({options.dtype, options.device});
@@ -186,8 +187,7 @@ TrainedClassifier load_trained_classifier(const std::string& directory, Device d
       .model = nullptr,
       .options = {.encode = encode_options(file, config), .metrics = file.metrics, .device = device}};
   const WeightFiles weights(directory);
-  trained.model = std::make_unique<ClassifyModel>(config, head_options(config, file),
-                                                  weights.contains("bert.pooler.dense.weight"));
+  trained.model = std::make_unique<ClassifyModel>(config, head_options(config, file), stores_pooler(weights));
   load_weights(*trained.model, weights, {.verbose = verbose});
   trained.model->to({DType::Float32, device});
   trained.model->eval();
