@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -29,7 +30,8 @@ class CachingAllocator {
     const std::size_t size = size_class(bytes);
     std::lock_guard lock(mutex_);
     ++stats_.requests;
-    void* data = take_cached(size);
+    std::size_t given = size;
+    void* data = take_cached(size, given);
     if (data == nullptr) {
       data = kernels(device_).allocate(size);
       if (data == nullptr) {
@@ -42,14 +44,19 @@ class CachingAllocator {
           device_.name(), static_cast<double>(size) / 1e6, static_cast<double>(stats_.bytes_in_use) / 1e6);
       ++stats_.system_allocations;
     }
-    stats_.bytes_in_use += size;
+    if (given != size) larger_.emplace(data, given);
+    stats_.bytes_in_use += given;
     stats_.peak_bytes_in_use = std::max(stats_.peak_bytes_in_use, stats_.bytes_in_use);
     return data;
   }
 
   void deallocate(void* data, std::size_t bytes) noexcept {
-    const std::size_t size = size_class(bytes);
+    std::size_t size = size_class(bytes);
     std::lock_guard lock(mutex_);
+    if (const auto it = larger_.find(data); it != larger_.end()) {
+      size = it->second;
+      larger_.erase(it);
+    }
     stats_.bytes_in_use -= size;
     stats_.bytes_cached += size;
     free_[size].push_back(data);
@@ -66,13 +73,21 @@ class CachingAllocator {
   }
 
  private:
-  void* take_cached(std::size_t size) {
-    auto it = free_.find(size);
-    if (it == free_.end() || it->second.empty()) return nullptr;
-    void* data = it->second.back();
-    it->second.pop_back();
-    stats_.bytes_cached -= size;
-    return data;
+  // A block of that size, else the smallest larger one up to four times the size: batches of different token
+  // counts then live on the blocks of the largest, instead of a set for each count (fine-tuning on SQuAD:
+  // MEMORY_FIGURE). Small requests keep to their own size.
+  void* take_cached(std::size_t size, std::size_t& given) {
+    constexpr std::size_t small = 1 << 16;
+    const std::size_t most = size < small ? size : 4 * size;
+    for (auto it = free_.lower_bound(size); it != free_.end() && it->first <= most; ++it) {
+      if (it->second.empty()) continue;
+      given = it->first;
+      void* data = it->second.back();
+      it->second.pop_back();
+      stats_.bytes_cached -= given;
+      return data;
+    }
+    return nullptr;
   }
 
   void release_cached_locked() {
@@ -85,7 +100,8 @@ class CachingAllocator {
 
   Device device_;
   std::mutex mutex_;
-  std::unordered_map<std::size_t, std::vector<void*>> free_;
+  std::map<std::size_t, std::vector<void*>> free_;  // by size
+  std::unordered_map<void*, std::size_t> larger_;   // given out for less than their size
   AllocatorStats stats_;
 };
 

@@ -72,6 +72,8 @@ inline constexpr OpName kOps[] = {
     {"ops/loss.h", "cross_entropy"},
     {"ops/loss.h", "mse_loss"},
     {"ops/loss.h", "bce_with_logits"},
+
+    {"ops/crf.h", "crf_nll"},
 };
 
 }  // namespace sesame

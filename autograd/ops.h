@@ -2,6 +2,7 @@
 #pragma once
 
 #include "autograd/ops/attention.h"
+#include "autograd/ops/crf.h"
 #include "autograd/ops/loss.h"
 #include "autograd/ops/matmul.h"
 #include "autograd/ops/norm.h"

@@ -244,15 +244,7 @@ LoadReport load_weights(Module& module, const NamedTensors& tensors, const std::
 }
 
 void init_fresh(Module& module, const std::vector<std::string>& names, double std, std::uint64_t seed) {
-  const NoGradGuard no_grad;
-  for (const std::string& name : names) {
-    Tensor parameter = module.parameter(name);
-    if (parameter.dim() >= 2) {
-      init_normal(parameter, 0, std, init_key(seed, name));
-    } else {
-      parameter.fill_(name.ends_with("weight") ? 1 : 0);
-    }
-  }
+  for (const std::string& name : names) init_bert({name, module.parameter(name)}, std, seed);
 }
 
 NamedTensors state_dict(const Module& module) {

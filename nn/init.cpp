@@ -50,15 +50,18 @@ void init_xavier_uniform(Tensor parameter, std::uint64_t key) {
   init_uniform(parameter, -bound, bound, key);
 }
 
-void init_bert(Module& module, double std, std::uint64_t seed) {
-  NoGradGuard no_grad;
-  for (NamedParameter& p : module.parameters()) {
-    if (p.tensor.dim() >= 2) {
-      init_normal(p.tensor, 0, std, init_key(seed, p.name));
-    } else {
-      p.tensor.fill_(p.name.ends_with("weight") ? 1 : 0);
-    }
+void init_bert(const NamedParameter& parameter, double std, std::uint64_t seed) {
+  const NoGradGuard no_grad;
+  const auto& [name, tensor] = parameter;
+  if (tensor.dim() >= 2) {
+    init_normal(tensor, 0, std, init_key(seed, name));
+  } else {
+    Tensor(tensor).fill_(name.ends_with("weight") || name.ends_with("gamma") ? 1 : 0);
   }
+}
+
+void init_bert(Module& module, double std, std::uint64_t seed) {
+  for (const NamedParameter& p : module.parameters()) init_bert(p, std, seed);
 }
 
 }  // namespace sesame

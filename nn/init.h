@@ -20,7 +20,10 @@ void init_uniform(Tensor parameter, double low, double high, std::uint64_t key);
 void init_xavier_uniform(Tensor parameter, std::uint64_t key);
 
 class Module;
-// BERT's own: weights of two axes normal(0, std), LayerNorm weights one, all biases zero.
+struct NamedParameter;
+// BERT's own: weights of two axes normal(0, std); of those with one axis, scales ("weight" of LayerNorm,
+// "gamma") one and all others (biases) zero.
+void init_bert(const NamedParameter& parameter, double std, std::uint64_t seed);
 void init_bert(Module& module, double std, std::uint64_t seed);
 
 }  // namespace sesame

@@ -40,6 +40,15 @@ void Module::register_module(const std::string& name, Module& child) {
   children_.emplace_back(name, &child);
 }
 
+void Module::unregister_module(const std::string& name) {
+  const auto found = std::find_if(children_.begin(), children_.end(),
+                                  [&](const auto& entry) { return entry.first == name; });
+  SESAME_CHECK(found != children_.end(), "module", "there is no submodule '{}' in '{}'", name, path());
+  found->second->parent_ = nullptr;
+  found->second->name_.clear();
+  children_.erase(found);
+}
+
 template <class Visit>
 void Module::visit(const std::string& prefix, const Visit& visit_parameter) const {
   for (const auto& [name, tensor] : own_parameters_) visit_parameter(join_names(prefix, name), *tensor);

@@ -64,6 +64,8 @@ class Module {
   // requires a gradient from here on.
   void register_parameter(const std::string& name, Tensor& member);
   void register_module(const std::string& name, Module& child);
+  // Takes a submodule out of the tree; throws Error when there is none of that name.
+  void unregister_module(const std::string& name);
 
  private:
   void check_name(const std::string& name) const;

@@ -99,16 +99,20 @@ inline double largest_difference(const std::vector<double>& a, const std::vector
   return largest;
 }
 
+inline std::uint64_t splitmix64(std::uint64_t x) {
+  std::uint64_t z = x + 0x9E3779B97F4A7C15u;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
 // Sums of the values under `count` <= 64 random signs: the sign of element e in sum k is bit k of
 // splitmix64(e), 1 for minus. The mean square of the sums of a difference estimates its squared norm.
 inline std::vector<double> project(const std::vector<double>& values, std::size_t count) {
   std::vector<double> sums(count, 0);
   for (std::size_t e = 0; e < values.size(); ++e) {
     if (values[e] == 0) continue;
-    std::uint64_t z = e + 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    z ^= z >> 31;
+    const std::uint64_t z = splitmix64(e);
     for (std::size_t k = 0; k < count; ++k) sums[k] += (z >> k & 1) != 0 ? -values[e] : values[e];
   }
   return sums;

@@ -23,6 +23,7 @@ constexpr double kLoss = 2e-6;
 // gradient norm.
 struct TrainingErrors {
   double loss = 0, grad_norm = 0;
+  NamedTensors losses;  // "loss.0" ...
 };
 
 TrainingErrors train_ten_steps(GoldenClassifier& model, const Golden& golden,
@@ -40,6 +41,7 @@ TrainingErrors train_ten_steps(GoldenClassifier& model, const Golden& golden,
     loss.backward();
     const double norm = global_grad_norm(parameters);
     errors.loss = std::max(errors.loss, std::abs(loss.item() - losses[step]));
+    errors.losses.emplace_back("loss." + std::to_string(step), loss.detach());
     errors.grad_norm = std::max(errors.grad_norm, std::abs(norm / norms[step] - 1));
     const double rate = lr * schedule.factor(static_cast<std::int64_t>(step));
     CHECK(rate == doctest::Approx(rates[step]).epsilon(1e-12));
@@ -166,6 +168,16 @@ TEST_CASE("tiny BERT: ten training steps") {
 
 namespace {
 
+// What tests/golden/compare_minilm.py reads: all of MiniLM's states and gradients, and the losses, are
+// written to the file that $SESAME_DUMP names, if it names one.
+void dump(const NamedTensors& more) {
+  static NamedTensors all;
+  const char* path = std::getenv("SESAME_DUMP");
+  if (path == nullptr) return;
+  for (const auto& [name, tensor] : more) all.emplace_back(name, tensor.detach().clone());
+  save_safetensors(path, all);
+}
+
 // Loads MiniLM with the golden classifier; its bias is zero.
 void load_minilm(GoldenClassifier& model, const std::string& directory, const Golden& golden) {
   const LoadReport report = load_weights(model, WeightFiles(directory), {.fresh = {"classifier"}});
@@ -200,10 +212,15 @@ TEST_CASE("MiniLM: hidden states, pooled output, all gradients") {
   CHECK(largest_difference(doubles(logits), golden.values("logits")) < kHidden);
   CHECK(std::abs(loss.item() - golden.value("loss")) < kLoss);
   loss.backward();
+  NamedTensors dumped = {{"pooled", output.pooled}, {"logits", logits}};
+  for (std::size_t i = 0; i < output.hidden.size(); ++i) {
+    dumped.emplace_back("hidden." + std::to_string(i), output.hidden[i]);
+  }
   const double global = golden.value("grad_norm");
   double worst_gradient = 0;
   for (const NamedParameter& parameter : model.parameters()) {
     CAPTURE(parameter.name);
+    dumped.emplace_back("grad." + parameter.name, parameter.tensor.grad());
     const std::vector<double> got = doubles(parameter.tensor.grad());
     const double wanted = golden.value("grad_norm." + parameter.name);
     const double allowed = kGradient * wanted + kGradientRest * global;
@@ -212,6 +229,7 @@ TEST_CASE("MiniLM: hidden states, pooled output, all gradients") {
     CHECK(std::abs(norm_of(got) - wanted) <= allowed);
     worst_gradient = std::max(worst_gradient, distance / allowed);
   }
+  dump(dumped);
   MESSAGE("last hidden states off by ", last, ", pooled by ", pooled, ", all layers by ", worst_rms,
           " (root mean square), worst gradient at ", worst_gradient, " of what is allowed");
 }
@@ -223,6 +241,7 @@ TEST_CASE("MiniLM: ten training steps") {
   GoldenClassifier model(read_bert_config(directory), 2);
   load_minilm(model, directory, golden);
   const TrainingErrors errors = train_ten_steps(model, golden, {"train."}, 2e-5);
+  dump(errors.losses);
   const double final_norms = final_norm_error(model, golden);
   MESSAGE("losses off by ", errors.loss, ", gradient norms by ", errors.grad_norm,
           ", final parameter norms by ", final_norms);

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "autograd/ops/pointwise.h"
 #include "autograd/ops/reduce.h"
@@ -126,6 +128,38 @@ TEST_CASE("long float32 sums keep their digits") {
   }
 }
 
+TEST_CASE("the k largest of each row, sorted, the first of equal ones first") {
+  Draw draw(9);
+  for (const std::int64_t n : {1, 7, 64, 65, 1000, 30522}) {
+    // Few distinct values, so that many are equal.
+    const Tensor x = draw.integers({5, n}, 0, 300).to(DType::Float32);
+    const std::vector<float> values = x.to_vector<float>();
+    for (const std::int64_t k : {std::int64_t{1}, std::int64_t{4}, std::int64_t{150}, n}) {
+      if (k > n || (k == n && n > 1000)) continue;
+      const TopK top = top_k(n == 65 ? x.transpose(0, 1).contiguous().transpose(0, 1) : x, k);
+      REQUIRE(top.values.shape() == Shape{5, k});
+      const Ints index = top.index.to_vector<std::int64_t>();
+      const std::vector<float> found = top.values.to_vector<float>();
+      for (std::size_t row = 0; row < 5; ++row) {
+        const float* at = values.data() + row * static_cast<std::size_t>(n);
+        Ints order(static_cast<std::size_t>(n));
+        std::iota(order.begin(), order.end(), 0);
+        std::stable_sort(order.begin(), order.end(), [at](auto a, auto b) { return at[a] > at[b]; });
+        order.resize(static_cast<std::size_t>(k));
+        const auto begin = static_cast<std::ptrdiff_t>(row) * k;
+        CHECK(Ints(index.begin() + begin, index.begin() + begin + k) == order);
+        for (std::size_t i = 0; i < order.size(); ++i) {
+          CHECK(found[static_cast<std::size_t>(begin) + i] == at[order[i]]);
+        }
+      }
+    }
+  }
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  CHECK(top_k(Tensor::from(std::vector<float>{nan, 1, nan, 2}, {1, 4}), 2).index.to_vector<std::int64_t>() ==
+        Ints{3, 1});
+  CHECK(top_k(Tensor::ones({0, 4}), 2).values.shape() == Shape{0, 2});
+}
+
 TEST_CASE("errors") {
   const Tensor x = Tensor::ones({2, 3}), empty = Tensor::ones({2, 0});
   const ErrorCase cases[] = {
@@ -140,6 +174,13 @@ TEST_CASE("errors") {
       {"mean", [&] { mean(Tensor::ones({2}, {DType::Int64})); }, "[mean] x must be a floating tensor"},
       {"max", [&] { max(empty, 1); }, "[max] axis 1 of (2, 0) is empty"},
       {"argmax", [&] { argmax(empty, 1); }, "[argmax] axis 1 of (2, 0) is empty"},
+      {"top_k", [&] { top_k(x, 4); }, "[top_k] x must be [rows, n] and k 1 to n, got (2, 3) and k = 4"},
+      {"top_k", [&] { top_k(x, 0); }, "k = 0"},
+      {"top_k",
+       [&] {
+         top_k(Tensor::ones({2, 3}, {DType::Int64}), 1);
+       },
+       "[top_k] x must be a floating tensor"},
   };
   run_error_cases(cases);
 }

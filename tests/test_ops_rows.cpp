@@ -132,7 +132,23 @@ TEST_CASE("large scatters add in ascending order, wide and narrow") {
   }
 }
 
+TEST_CASE("rows written in place") {
+  for (DType dtype : {DType::Float32, DType::Float64, DType::Int64, DType::BFloat16}) {
+    Tensor table = Tensor::zeros({4, 2}, {dtype, {}});
+    const Tensor wide = Tensor::from(std::vector<double>{1, 2, 3, 4, 5, 6}, Shape{2, 3}).to(dtype);
+    write_rows(table, Tensor::from(Ints{3, 1}),
+               wide.slice(1, 1, 3));  // rows further apart than they are wide
+    CHECK(table.to(DType::Float64).to_vector<double>() == std::vector<double>{0, 0, 5, 6, 0, 0, 2, 3});
+    write_rows(table, Tensor::from(Ints{0, 2}), wide.slice(0, 0, 2).slice(1, 0, 2).transpose(0, 1));
+    CHECK(table.to(DType::Float64).to_vector<double>() == std::vector<double>{1, 4, 5, 6, 2, 5, 2, 3});
+    const std::uint32_t version = table.version();
+    write_rows(table, Tensor::from(Ints{}), wide.slice(0, 0, 0).slice(1, 0, 2));
+    CHECK(table.version() == version + 1);
+  }
+}
+
 TEST_CASE("errors") {
+  Tensor cache = Tensor::ones({4, 2});
   const Tensor table = Tensor::ones({4, 2}), x = Tensor::ones({3, 2});
   const ErrorCase cases[] = {
       {"gather_rows",
@@ -166,6 +182,23 @@ TEST_CASE("errors") {
          scatter_rows(x, Tensor::from(Ints{0, 1, 4}), -1);
        },
        "rows >= 0"},
+      {"write_rows",
+       [&] {
+         write_rows(cache, Tensor::from(Ints{0, 1, 4}), x);
+       },
+       "[write_rows] ids[2] is 4, outside of a table with 4 rows"},
+      {"write_rows", [&] { write_rows(cache, Tensor::from(Ints{0}), x); }, "[write_rows] 1 ids for 3 rows"},
+      {"write_rows",
+       [&] {
+         write_rows(cache, Tensor::from(Ints{0}), Tensor::ones({1, 3}));
+       },
+       "[write_rows] x must be [n, 2], got (1, 3)"},
+      {"write_rows",
+       [&] {
+         cache.set_requires_grad(true);
+         write_rows(cache, Tensor::from(Ints{0}), Tensor::ones({1, 2}));
+       },
+       "must not be written in place"},
       {"concat", [&] { concat({}, 0); }, "[concat] needs at least one defined part"},
       {"concat",
        [&] {

@@ -99,7 +99,7 @@ TEST_CASE("frozen parameters and those without a gradient stay; the state goes r
   trained.set_requires_grad(true);
   const std::vector<NamedParameter> all = {{"frozen", frozen}, {"idle", idle}, {"trained", trained}};
   AdamW optimizer(all);
-  CHECK(optimizer.state().size() == 4);  // two moments of each that wants a gradient
+  CHECK(optimizer.state().size() == 5);  // two moments of each that wants a gradient, and their updates
   trained.set_grad(Tensor::ones({2, 2}));
   optimizer.step(0.1);
   CHECK(frozen.to_vector<float>() == std::vector<float>(4, 1));

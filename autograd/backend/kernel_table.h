@@ -162,6 +162,34 @@ struct CrossEntropyBackwardArgs {
   void* dlogits = nullptr;
 };
 
+// Linear-chain CRF over packed rows: emissions [W, K], tags [W], transitions [K, K] (from, to), start and end
+// [K]. loss [count] = log_z - score of the tags; 0 for empty segments. alpha [W, K] (forward algorithm) and
+// log_z [count] are kept for the backward pass. Segments do not overlap; the op has checked the tags.
+struct CrfArgs {
+  DType dtype = DType::Float32;
+  std::int64_t classes = 0;
+  SegmentsView segments;
+  const void* emissions = nullptr;
+  const std::int64_t* tags = nullptr;
+  const void* transitions = nullptr;
+  const void* start = nullptr;
+  const void* end = nullptr;
+  void* alpha = nullptr;
+  void* log_z = nullptr;
+  void* loss = nullptr;
+};
+
+// Gradients of the summed loss, zeroed by the caller; beta [W, K] is room for the backward algorithm.
+// d_transitions may be null (not wanted).
+struct CrfBackwardArgs {
+  CrfArgs forward;
+  void* beta = nullptr;
+  void* d_emissions = nullptr;
+  void* d_transitions = nullptr;
+  void* d_start = nullptr;
+  void* d_end = nullptr;
+};
+
 // One tensor of a decoupled-weight-decay Adam step (Loshchilov & Hutter 2019, algorithm 2), float32 or
 // float64:
 //   g = grad * grad_scale; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2
@@ -231,6 +259,9 @@ struct KernelTable {
   // maximum (no data: not wanted).
   void (*reduce)(ReduceOp op, const View& out, const View& index, const View& x, std::int64_t outer,
                  std::int64_t n, std::int64_t inner) = nullptr;
+  // The k largest of each row of x [rows, n], contiguous, k <= n: values and index (int64) [rows, k], largest
+  // first, of equal ones the first.
+  void (*top_k)(const View& values, const View& index, const View& x, std::int64_t k) = nullptr;
   // Sum of squares of a contiguous tensor, accumulated in double, in an order that does not depend on
   // threads.
   double (*sum_squares)(const View& x) = nullptr;
@@ -254,6 +285,8 @@ struct KernelTable {
   // table[ids[i]] += rows[i]; equal ids are added in ascending order of i, so the result is the same every
   // time.
   void (*scatter_add_rows)(const View& table, const View& rows, const View& ids) = nullptr;
+  // table[ids[i]] = rows[i] for distinct ids; rows may be further apart than they are wide.
+  void (*write_rows)(const View& table, const View& rows, const View& ids) = nullptr;
   // Smallest and largest of int64 values.
   void (*int_range)(const View& ids, std::int64_t* smallest, std::int64_t* largest) = nullptr;
 
@@ -284,6 +317,9 @@ struct KernelTable {
   void (*bce_with_logits)(const View& out, const View& x, const View& target) = nullptr;
   void (*bce_with_logits_backward)(const View& dx, const View& dy, const View& x,
                                    const View& target) = nullptr;
+
+  void (*crf)(const CrfArgs& args) = nullptr;
+  void (*crf_backward)(const CrfBackwardArgs& args) = nullptr;
 
   // --- optimisers
   // -------------------------------------------------------------------------------------------------------------

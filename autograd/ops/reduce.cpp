@@ -152,4 +152,15 @@ Tensor argmax(const Tensor& x, int axis, bool keepdim) {
   return find_maximum("argmax", x, axis).index.reshape(without_axis(x.shape(), axis, keepdim));
 }
 
+TopK top_k(const Tensor& x, std::int64_t k) {
+  check_floating("top_k", "x", x);
+  SESAME_CHECK(x.dim() == 2 && 1 <= k && k <= x.size(1), "top_k",
+               "x must be [rows, n] and k 1 to n, got {} and k = {}", x.shape(), k);
+  const Shape shape = {x.size(0), k};
+  const TopK top = {Tensor::empty(shape, x.options()), Tensor::empty(shape, {DType::Int64, x.device()})};
+  kernel("top_k", x, &KernelTable::top_k)(top.values.view(), top.index.view(), x.detach().contiguous().view(),
+                                          k);
+  return top;
+}
+
 }  // namespace sesame

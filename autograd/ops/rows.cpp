@@ -76,6 +76,21 @@ Tensor scatter_rows(const Tensor& x, const Tensor& ids, std::int64_t rows) {
   });
 }
 
+void write_rows(Tensor& table, const Tensor& ids, const Tensor& x) {
+  SESAME_CHECK(table.defined() && table.dim() == 2 && table.is_contiguous(), "write_rows",
+               "the table must be [rows, C] and contiguous, got {}",
+               table.defined() ? table.shape() : Shape{});
+  SESAME_CHECK(x.defined() && x.dim() == 2 && x.size(1) == table.size(1), "write_rows",
+               "x must be [n, {}], got {}", table.size(1), x.defined() ? x.shape() : Shape{});
+  check_same_kind("write_rows", table, x);
+  const Tensor checked = checked_ids("write_rows", ids, table, table.size(0));
+  SESAME_CHECK(checked.size(0) == x.size(0), "write_rows", "{} ids for {} rows of x {}", checked.size(0),
+               x.size(0), x.shape());
+  table.begin_write("write_rows");
+  const Tensor rows = x.size(1) <= 1 || x.strides()[1] == 1 ? x.detach() : x.detach().contiguous();
+  kernel("write_rows", table, &KernelTable::write_rows)(table.view(), rows.view(), checked.view());
+}
+
 // y = the parts one behind the other along the axis; each gets its slice of dy.
 Tensor concat(const std::vector<Tensor>& parts, int axis) {
   SESAME_CHECK(!parts.empty() && parts[0].defined(), "concat", "needs at least one defined part");

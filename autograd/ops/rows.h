@@ -15,6 +15,10 @@ inline Tensor embedding(const Tensor& weight, const Tensor& ids) { return gather
 // out [rows, C] zeros, then out[ids[i]] += x[i]: x [n, C], ids [n]. The gradient gathers.
 Tensor scatter_rows(const Tensor& x, const Tensor& ids, std::int64_t rows);
 
+// In place and outside of the graph: table[ids[i]] = x[i] for distinct ids. table [V, C] contiguous, x [n, C], ids [n]
+// int64. Throws as gather_rows does; of equal ids any may win. For caches of keys and values.
+void write_rows(Tensor& table, const Tensor& ids, const Tensor& x);
+
 // Concatenation along an axis; the other sizes must agree. Slicing is Tensor::slice.
 Tensor concat(const std::vector<Tensor>& parts, int axis);
 

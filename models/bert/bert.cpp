@@ -1,6 +1,7 @@
 #include "models/bert/bert.h"
 
 #include "autograd/check.h"
+#include "models/adapters/adapters.h"
 
 namespace sesame {
 
@@ -13,6 +14,8 @@ Bert::Bert(const BertConfig& config, bool with_pooler)
     register_module("pooler", *pooler);
   }
 }
+
+Bert::~Bert() = default;
 
 BertOutput Bert::forward(const PackedBatch& batch, const BertForward& options) const {
   const Shape rows = {batch.segments.end()};

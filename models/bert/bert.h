@@ -27,10 +27,13 @@ struct BertOutput {
   Tensor pooled;  // [n, H]; undefined without a pooler or when not asked for
 };
 
+class BertAdapters;
+
 class Bert : public Module {
  public:
   // Weights are zero (LayerNorm: one) until they are loaded or initialised; see models/pretrained.h.
   explicit Bert(const BertConfig& config, bool with_pooler = true);
+  ~Bert() override;
 
   // Throws Error for ids, positions or types outside of the tables and for a batch whose parts do not match.
   BertOutput forward(const PackedBatch& batch, const BertForward& options = {}) const;
@@ -41,7 +44,8 @@ class Bert : public Module {
 
   BertEmbeddings embeddings;
   BertEncoder encoder;
-  std::unique_ptr<BertPooler> pooler;  // null when the model has none
+  std::unique_ptr<BertPooler> pooler;      // null when the model has none
+  std::unique_ptr<BertAdapters> adapters;  // models/adapters/adapters.h; null while there are none
 
  private:
   BertConfig config_;

@@ -2,8 +2,23 @@
 
 #include "autograd/check.h"
 #include "autograd/ops/matmul.h"
+#include "autograd/ops/pointwise.h"
+#include "autograd/ops/rows.h"
 
 namespace sesame {
+namespace {
+
+// The low-rank updates of several layers on x [T, in], side by side; zeros for those without one.
+Tensor low_rank_parts(const Tensor& x, const std::vector<const LowRankLinear*>& layers) {
+  std::vector<Tensor> parts;
+  for (const LowRankLinear* layer : layers) {
+    parts.push_back(layer->has_low_rank() ? layer->low_rank_part(x)
+                                          : Tensor::zeros({x.size(0), layer->weight.size(0)}, x.options()));
+  }
+  return concat(parts, 1);
+}
+
+}  // namespace
 
 MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options)
     : query(options.width, options.width),
@@ -25,20 +40,38 @@ AttentionOptions MultiHeadAttention::options(AttentionPattern pattern) const {
   return {.heads = heads_, .pattern = pattern, .scale = 0, .dropout = dropout.next()};
 }
 
-Tensor MultiHeadAttention::forward(const Tensor& x, const Segments& segments,
-                                   AttentionPattern pattern) const {
-  const Tensor qkv = linear_joined(x, {query.weight, key.weight, value.weight},
-                                   {query.bias, key.bias, value.bias});  // [T, 3 width]
-  return self_attention(qkv, segments, options(pattern));
+// All three projections of x [T, width], side by side: [T, 3 width].
+Tensor MultiHeadAttention::queries_keys_values(const Tensor& x) const {
+  const Tensor qkv =
+      linear_joined(x, {query.weight, key.weight, value.weight}, {query.bias, key.bias, value.bias});
+  if (!query.has_low_rank() && !key.has_low_rank() && !value.has_low_rank()) return qkv;
+  return qkv + low_rank_parts(x, {&query, &key, &value});
 }
 
-Tensor MultiHeadAttention::forward(const Tensor& x, const Tensor& memory, const Segments& queries,
+Tensor MultiHeadAttention::forward(const Tensor& x, const Segments& segments,
+                                   AttentionPattern pattern) const {
+  return self_attention(queries_keys_values(x), segments, options(pattern));
+}
+
+Tensor MultiHeadAttention::forward(const Tensor& x, const CacheStep& step, Tensor& cache) const {
+  const std::int64_t width = query.weight.size(0);
+  const Tensor qkv = queries_keys_values(x);
+  write_rows(cache, step.rows, qkv.slice(1, width, 3 * width));
+  return attention(qkv.slice(1, 0, width), cache.slice(1, 0, width), cache.slice(1, width, 2 * width),
+                   step.queries, step.keys, options(step.pattern));
+}
+
+Tensor MultiHeadAttention::keys_values(const Tensor& states) const {
+  const Tensor kv = linear_joined(states, {key.weight, value.weight}, {key.bias, value.bias});
+  if (!key.has_low_rank() && !value.has_low_rank()) return kv;
+  return kv + low_rank_parts(states, {&key, &value});
+}
+
+Tensor MultiHeadAttention::forward(const Tensor& x, const Tensor& keys_values, const Segments& queries,
                                    const Segments& keys) const {
   const std::int64_t width = query.weight.size(0);
   const Tensor q = query.forward(x);  // [Tq, width]
-  const Tensor kv =
-      linear_joined(memory, {key.weight, value.weight}, {key.bias, value.bias});  // [Tk, 2 width]
-  return attention(q, kv.slice(1, 0, width), kv.slice(1, width, 2 * width), queries, keys,
+  return attention(q, keys_values.slice(1, 0, width), keys_values.slice(1, width, 2 * width), queries, keys,
                    options(AttentionPattern::Bidirectional));
 }
 

@@ -5,7 +5,7 @@
 #include "autograd/ops/attention.h"
 #include "autograd/segments.h"
 #include "nn/layers/dropout.h"
-#include "nn/layers/linear.h"
+#include "nn/layers/low_rank.h"
 #include "nn/module.h"
 
 namespace sesame {
@@ -16,6 +16,15 @@ struct MultiHeadAttentionOptions {
   double dropout = 0;  // of the attention probabilities
 };
 
+// One step of decoding with kept keys and values: new rows join a cache [capacity, 2 width], key and value
+// side by side, and attend to what their sequence has there.
+struct CacheStep {
+  Segments queries;  // the new rows of each sequence
+  Segments keys;     // its rows in the cache, the new ones last
+  Tensor rows;       // [T] int64: where in the cache the keys and values of each new row go
+  AttentionPattern pattern = AttentionPattern::Causal;
+};
+
 class MultiHeadAttention : public Module {
  public:
   // Throws when width is not divisible by heads.
@@ -24,16 +33,24 @@ class MultiHeadAttention : public Module {
   // Self-attention: x [T, width] -> [T, width].
   Tensor forward(const Tensor& x, const Segments& segments,
                  AttentionPattern pattern = AttentionPattern::Bidirectional) const;
-  // Cross-attention: queries from x [Tq, width], keys and values from memory [Tk, width].
-  Tensor forward(const Tensor& x, const Tensor& memory, const Segments& queries, const Segments& keys) const;
+  // Self-attention of new rows x [T, width]; their keys and values are written into `cache`. Without
+  // gradients.
+  Tensor forward(const Tensor& x, const CacheStep& step, Tensor& cache) const;
+  // Cross-attention: queries from x [Tq, width], keys and values from keys_values() of other states.
+  Tensor forward(const Tensor& x, const Tensor& keys_values, const Segments& queries,
+                 const Segments& keys) const;
+  // Keys and values of states [Tk, width], side by side: [Tk, 2 width].
+  Tensor keys_values(const Tensor& states) const;
+  std::int64_t heads() const { return heads_; }
 
   // Three parameters each with their own name and gradient, but side by side in one storage: one GEMM serves
-  // them.
-  Linear query, key, value;
+  // them. Query and value may carry low-rank updates (LoRA).
+  LowRankLinear query, key, value;
   Dropout dropout;
 
  private:
   AttentionOptions options(AttentionPattern pattern) const;
+  Tensor queries_keys_values(const Tensor& x) const;
   std::int64_t heads_;
 };
 

@@ -10,7 +10,26 @@ ResidualOutput::ResidualOutput(std::int64_t in, std::int64_t width, double dropo
 }
 
 Tensor ResidualOutput::forward(const Tensor& x, const Tensor& residual, const Tensor& row_keys) const {
-  return layer_norm.forward(dense.forward(x), residual, dropout.next(), row_keys);
+  const Tensor h = dense.forward(x);  // [T, width]
+  const Adapter* adapter = adapters != nullptr ? adapters->active() : nullptr;
+  if (adapter == nullptr) return layer_norm.forward(h, residual, dropout.next(), row_keys);
+  return adapted(*adapter, dropout.forward(h, row_keys), residual);
+}
+
+Tensor ResidualOutput::adapted(const Adapter& adapter, const Tensor& h, const Tensor& residual) const {
+  const Tensor input = adapter.after_norm() ? layer_norm.forward(h, residual, {}, {}) : h;
+  return layer_norm.forward(adapter.forward(input, h), residual, {}, {});
+}
+
+Adapter& ResidualOutput::add_adapter(const std::string& name, const AdapterOptions& options) {
+  if (adapters == nullptr) {
+    adapters = std::make_unique<AdapterPoint>();
+    adapters->train(training());
+    register_module("adapters", *adapters);
+  }
+  Adapter& adapter = adapters->add(name, options);
+  adapter.to(dense.weight.options());
+  return adapter;
 }
 
 AttentionBlock::AttentionBlock(const TransformerLayerOptions& o)
@@ -22,6 +41,15 @@ AttentionBlock::AttentionBlock(const TransformerLayerOptions& o)
 
 Tensor AttentionBlock::forward(const Tensor& x, const Segments& segments, AttentionPattern pattern) const {
   return output.forward(self.forward(x, segments, pattern), x, segments.token_keys());
+}
+
+Tensor AttentionBlock::forward(const Tensor& x, const CacheStep& step, Tensor& cache) const {
+  return output.forward(self.forward(x, step, cache), x, step.queries.token_keys());
+}
+
+Tensor AttentionBlock::forward(const Tensor& x, const Tensor& keys_values, const Segments& queries,
+                               const Segments& keys) const {
+  return output.forward(self.forward(x, keys_values, queries, keys), x, queries.token_keys());
 }
 
 FeedForward::FeedForward(const TransformerLayerOptions& o)
@@ -39,6 +67,11 @@ TransformerLayer::TransformerLayer(const TransformerLayerOptions& o)
 Tensor TransformerLayer::forward(const Tensor& x, const Segments& segments, AttentionPattern pattern) const {
   const Tensor attended = attention.forward(x, segments, pattern);  // [T, width]
   return output.forward(intermediate.forward(attended), attended, segments.token_keys());
+}
+
+Tensor TransformerLayer::forward(const Tensor& x, const CacheStep& step, Tensor& cache) const {
+  const Tensor attended = attention.forward(x, step, cache);  // [T, width]
+  return output.forward(intermediate.forward(attended), attended, step.queries.token_keys());
 }
 
 }  // namespace sesame

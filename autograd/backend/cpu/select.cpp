@@ -20,6 +20,7 @@
   void fill_segments(KernelTable&);   \
   void fill_attention(KernelTable&);  \
   void fill_loss(KernelTable&);       \
+  void fill_crf(KernelTable&);        \
   void fill_optimizer(KernelTable&);  \
   inline KernelTable make_table() {   \
     KernelTable table = host_table(); \
@@ -34,6 +35,7 @@
     fill_segments(table);             \
     fill_attention(table);            \
     fill_loss(table);                 \
+    fill_crf(table);                  \
     fill_optimizer(table);            \
     return table;                     \
   }                                   \

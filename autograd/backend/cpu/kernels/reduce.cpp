@@ -1,6 +1,6 @@
-// Sum and maximum over the middle axis of [outer, n, inner], and the sum of squares. Sums are taken in short
-// blocks of the element type and added up in double; the blocks do not depend on the number of threads, so
-// neither does the result.
+// Sum and maximum over the middle axis of [outer, n, inner], the k largest of rows, and the sum of squares.
+// Sums are taken in short blocks of the element type and added up in double; the blocks do not depend on the
+// number of threads, so neither does the result.
 #include "autograd/backend/cpu/kernels/columns.h"
 
 SESAME_KERNELS_BEGIN
@@ -148,6 +148,51 @@ void reduce(ReduceOp op, const View& out, const View& index, const View& x, int6
   SESAME_FLOAT_TYPES("reduce", x.dtype, reduce_typed<T>(op, out, index, x, outer, n, inner));
 }
 
+// --- the k largest -------------------------------------------------------------------------------
+
+// Puts x into the sorted values[0 .. count), behind equal ones, and drops what falls off the end at k.
+template <class T>
+int64_t insert(T* values, int64_t* index, int64_t count, int64_t k, T x, int64_t at) {
+  int64_t i = count < k ? count : k - 1;
+  for (; i > 0 && values[i - 1] < x; --i) {
+    values[i] = values[i - 1];
+    index[i] = index[i - 1];
+  }
+  values[i] = x;
+  index[i] = at;
+  return count < k ? count + 1 : k;
+}
+
+// Most blocks hold nothing larger than the k-th so far and are passed over after their maximum.
+template <class T>
+void top_row(T* values, int64_t* index, const T* x, int64_t n, int64_t k) {
+  constexpr int64_t kRun = 64;
+  const T low = -static_cast<T>(__builtin_inf());
+  int64_t count = 0;
+  for (int64_t begin = 0; begin < n; begin += kRun) {
+    const int64_t end = begin + kRun < n ? begin + kRun : n;
+    T best = low;
+#pragma omp simd reduction(max : best)
+    for (int64_t i = begin; i < end; ++i) best = x[i] > best ? x[i] : best;
+    if (count == k && !(best > values[k - 1])) continue;
+    for (int64_t i = begin; i < end; ++i) {
+      const T value = x[i] == x[i] ? x[i] : low;
+      if (count < k || value > values[k - 1]) count = insert(values, index, count, k, value, i);
+    }
+  }
+}
+
+template <class T>
+void top_rows(T* values, int64_t* index, const T* x, int64_t rows, int64_t n, int64_t k) {
+#pragma omp parallel for schedule(static) if (rows * n > kParallelGrain)
+  for (int64_t row = 0; row < rows; ++row) top_row(values + row * k, index + row * k, x + row * n, n, k);
+}
+
+void top_k(const View& values, const View& index, const View& x, int64_t k) {
+  SESAME_FLOAT_TYPES("top_k", x.dtype,
+                     top_rows(ptr<T>(values), ptr<int64_t>(index), ptr<const T>(x), x.size[0], x.size[1], k));
+}
+
 double sum_squares(const View& x) {
   double total = 0;
   SESAME_FLOAT_TYPES("sum_squares", x.dtype,
@@ -159,6 +204,7 @@ double sum_squares(const View& x) {
 
 void fill_reduce(KernelTable& table) {
   table.reduce = reduce;
+  table.top_k = top_k;
   table.sum_squares = sum_squares;
 }
 

@@ -1,4 +1,4 @@
-// Rows of a table by index: gather, deterministic scatter-add, and the range of the indices.
+// Rows of a table by index: gather, deterministic scatter-add, overwriting, and the range of the indices.
 #include "autograd/backend/cpu/kernels/isa.h"
 
 SESAME_KERNELS_BEGIN
@@ -42,6 +42,17 @@ void scatter_add_rows(const View& table, const View& rows, const View& ids) {
                      scatter_add(ptr<T>(table), ptr<const T>(rows), ptr<const int64_t>(ids), n, cols));
 }
 
+void write_rows(const View& table, const View& rows, const View& ids) {
+  if (rows.numel == 0) return;
+  const size_t element = dtype_size(table.dtype), bytes = static_cast<size_t>(rows.size[1]) * element,
+               step = static_cast<size_t>(rows.stride[0]) * element;
+  char* to = ptr<char>(table);
+  const char* from = ptr<const char>(rows);
+  const int64_t* id = ptr<const int64_t>(ids);
+#pragma omp parallel for schedule(static) if (rows.numel > kParallelGrain)
+  for (int64_t i = 0; i < ids.numel; ++i) memcpy(to + id[i] * bytes, from + i * step, bytes);
+}
+
 // INT64_MAX and INT64_MIN for no ids at all.
 void int_range(const View& ids, int64_t* smallest, int64_t* largest) {
   const int64_t* id = ptr<const int64_t>(ids);
@@ -60,6 +71,7 @@ void int_range(const View& ids, int64_t* smallest, int64_t* largest) {
 void fill_rows(KernelTable& table) {
   table.gather_rows = gather_rows;
   table.scatter_add_rows = scatter_add_rows;
+  table.write_rows = write_rows;
   table.int_range = int_range;
 }
 
