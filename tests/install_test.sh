@@ -16,6 +16,12 @@ generator=$(sed -n 's/^CMAKE_GENERATOR:INTERNAL=//p' "$build/CMakeCache.txt")
 "$folder/build/check_cosine"
 "$folder/build/train_cosine" | tee "$folder/train.log"
 grep -q '^step 100 ' "$folder/train.log"
+model=${SESAME_MINILM:-$source_dir/build/models/minilm}
+if [ -f "$model/model.safetensors" ]; then
+  "$folder/build/train_siamese" "$model" "$source_dir/examples/data/pairs" "$folder/siamese"
+else
+  echo "SKIPPED: train_siamese (no pretrained model in $model; tools/setup.sh --model fetches it)"
+fi
 
 # Every installed header compiles as <sesame/...>, with nothing but what was installed.
 headers=$(cd "$folder/sesame/include" && find sesame -name '*.h' | sort)

@@ -38,8 +38,9 @@ std::map<std::string, size_t> count_labels(const Dataset& data) {
 }  // namespace
 
 TEST_CASE("every preset is whole") {
-  CHECK(presets().size() == 11);
+  CHECK(presets().size() == 16);
   for (const Preset& preset : presets()) {
+    if (preset.task != "classify") continue;  // they have readers of their own
     CAPTURE(preset.name);
     CHECK(!preset.read.columns.texts.empty());
     CHECK(!preset.read.columns.label.empty());

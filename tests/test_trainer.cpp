@@ -7,7 +7,7 @@
 
 #include "autograd/random.h"
 #include "models/safetensors/safetensors.h"
-#include "tasks/classify/predict.h"
+#include "tasks/classify/classify_predictor.h"
 #include "tasks/train/run.h"
 #include "temporary.h"
 
@@ -56,7 +56,7 @@ struct Folder : TemporaryFolder {
     o.model = kModel;
     o.max_length = 32;
     o.trainer.out = path(out);
-    o.trainer.batch_size = 16;
+    o.batch_size = 16;
     o.trainer.epochs = 3;
     o.trainer.lr = 5e-3;
     o.run_toml = "# test\n";
@@ -100,15 +100,23 @@ TEST_CASE("a run learns, and its folder holds what the contract names") {
   CHECK(config["id2label"]["1"] == "yes");
   CHECK(config["architectures"][0] == "BertForSequenceClassification");
 
-  const ClassifyPredictor predictor({folder.path("run")}, {}, 64);
-  const std::vector<Example> inputs = {{.texts = {"the good is not a"}}, {.texts = {"the good is a"}}};
-  const std::vector<std::string> lines = predictor.json_lines(inputs, true);
-  CHECK(Json::parse(lines[0])["label"] == "yes");
-  CHECK(Json::parse(lines[1])["label"] == "no");
+  UseOptions use;
+  use.models = {folder.path("run")};
+  use.logits = true;
+  const auto lines_of = [&](const std::string& name, const std::string& texts) {
+    std::ofstream(folder.path(name)) << texts;
+    std::vector<Json> lines;
+    load_classify(use)->predict(folder.path(name),
+                                [&](const std::string& line) { lines.push_back(Json::parse(line)); });
+    return lines;
+  };
+  const std::vector<Json> lines = lines_of("two.txt", "the good is not a\nthe good is a\n");
+  CHECK(lines.at(0)["label"] == "yes");
+  CHECK(lines.at(1)["label"] == "no");
   // Alone or in a batch: the same.
-  const std::vector<std::string> alone = predictor.json_lines({inputs[1]}, true);
-  CHECK(Json::parse(alone[0])["logits"][0].get<double>() ==
-        doctest::Approx(Json::parse(lines[1])["logits"][0].get<double>()).epsilon(1e-5));
+  const std::vector<Json> alone = lines_of("one.txt", "the good is a\n");
+  CHECK(alone.at(0)["logits"][0].get<double>() ==
+        doctest::Approx(lines[1]["logits"][0].get<double>()).epsilon(1e-5));
 }
 
 TEST_CASE("the same seed gives the same bits, another seed does not") {
@@ -154,8 +162,8 @@ TEST_CASE("a resumed run ends with the bits of the undisturbed one") {
 TEST_CASE("accumulated parts equal the large batch, dropout included") {
   const Folder folder;
   RunOptions large = folder.options("large"), parts = folder.options("parts");
-  large.trainer.batch_size = 20;  // 96 rows: the last update of an epoch is short
-  parts.trainer.batch_size = 5;
+  large.batch_size = 20;  // 96 rows: the last update of an epoch is short
+  parts.batch_size = 5;
   parts.trainer.accumulate = 4;
   // In float64 the two agree to rounding; a wrong normalizer or another dropout mask would show at once.
   large.dtype = parts.dtype = DType::Float64;
@@ -194,10 +202,9 @@ TEST_CASE("several labels, numbers and every pooling train") {
       options.trainer.epochs = 6;
       CHECK_MESSAGE(folder.run(options)["dev"]["accuracy"].get<double>() > 0.75, pool, " ", head);
       // The stored model predicts what the trained one did.
-      const ClassifyPredictor predictor({folder.path("run")}, {}, 512);
-      const Dataset dev = read_examples(folder.path("dev.tsv"), predictor.first().read_options(true));
-      const Metrics again = score_classification(dev, predictor.first().labels, Problem::OneClass,
-                                                 predictor.predict(dev.examples).predictions);
+      UseOptions use;
+      use.models = {folder.path("run")};
+      const Metrics again = load_classify(use)->evaluate(folder.path("dev.tsv"));
       const Json stored = Json::parse(read_file(folder.path("run") + "/result.json"));
       CHECK(again.at("accuracy") == doctest::Approx(stored["dev"]["accuracy"].get<double>()));
     }

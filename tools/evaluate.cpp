@@ -1,60 +1,39 @@
 // evaluate: scores of a trained model, or of anyone's predictions, on labelled data.
 #include "autograd/check.h"
-#include "tasks/classify/predict.h"
-#include "tasks/data/presets.h"
+#include "tasks/tasks.h"
 #include "tools/common/program.h"
+#include "tools/common/use_options.h"
 
 namespace sesame {
 namespace {
 
 struct Arguments {
   CommonOptions common;
-  std::vector<std::string> models;
-  std::string data, predictions, preset, columns, format, labels, label_separator, device = "cpu";
-  std::int64_t batch_tokens = 4096, limit = 0;
+  UseOptions use;
+  std::string data, predictions, task, labels, label_separator, device = "cpu";
 };
 
-void apply(const Arguments& a, ReadOptions& read) {
-  if (!a.columns.empty()) read.columns = parse_columns(a.columns, read.columns);
-  if (!a.format.empty()) read.format = parse_format(a.format);
-  SESAME_CHECK(a.limit >= 0, "--limit", "must not be negative, got {}", a.limit);
-  read.limit = static_cast<std::size_t>(a.limit);
+Metrics score_predictions(const Arguments& a) {
+  const std::string task =
+      a.task.empty() ? predicted_task(a.predictions, a.use.preset) : task_of(a.task, a.use.preset);
+  SESAME_CHECK(a.use.limit >= 0, "--limit", "must not be negative, got {}", a.use.limit);
+  return find_task(task).score({.predictions = a.predictions,
+                                .data = a.data,
+                                .preset = a.use.preset,
+                                .columns = a.use.columns,
+                                .format = a.use.format,
+                                .labels = a.labels,
+                                .label_separator = a.label_separator,
+                                .limit = a.use.limit});
 }
 
-Metrics score_model(const Arguments& a) {
-  const ClassifyPredictor predictor(a.models, Device::parse(a.device), a.batch_tokens, a.common.verbose);
-  const TrainedClassifier& model = predictor.first();
-  ReadOptions read = model.read_options(true);
-  if (!a.preset.empty()) {
-    const LabelKind kind = read.kind;
-    read = find_preset(a.preset).read;
-    read.kind = kind;
-  }
-  apply(a, read);
-  const Dataset data = read_examples(a.data, read);
-  fmt::print(stderr, "{}: {}\n", a.data, describe(data));
-  return score_classification(data, model.labels, model.file.problem,
-                              predictor.predict(data.examples).predictions);
-}
-
-Metrics score_file(const Arguments& a) {
-  ReadOptions read;
-  std::vector<std::string> labels;
-  if (!a.preset.empty()) {
-    read = find_preset(a.preset).read;
-    labels = find_preset(a.preset).labels;
-  }
-  apply(a, read);
-  if (!a.labels.empty()) read.kind = parse_label_kind(a.labels);
-  if (!a.label_separator.empty()) read.label_separator = a.label_separator;
-  const Dataset data = read_examples(a.data, read);
-  fmt::print(stderr, "{}: {}\n", a.data, describe(data));
-  return score_prediction_file(a.predictions, data, labels);
-}
-
-int run(const Arguments& a) {
-  SESAME_CHECK(a.models.empty() != a.predictions.empty(), "evaluate", "give either --model or --predictions");
-  print_line((a.predictions.empty() ? score_model(a) : score_file(a)).json());
+int run(Arguments& a) {
+  SESAME_CHECK(a.use.models.empty() != a.predictions.empty(), "evaluate",
+               "give either --model or --predictions");
+  const Metrics metrics = a.predictions.empty()
+                              ? load_predictor(a.use, a.device, a.common.verbose)->evaluate(a.data)
+                              : score_predictions(a);
+  print_line(metrics.json());
   return 0;
 }
 
@@ -66,23 +45,25 @@ int main(int argc, char** argv) {
   Arguments a;
   CLI::App app("Prints the scores of a model or of a file of predictions as one JSON object.", "evaluate");
   add_common_options(app, a.common);
-  app.add_option("--model", a.models, "Folder of a finished run of train; several are an ensemble")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--predictions", a.predictions, "Lines as predict writes them, instead of a model");
+  add_use_options(app, a.use, a.device);
+  app.add_option("--predictions", a.predictions,
+                 "Lines as predict writes them, instead of a model; SQuAD's JSON too");
   app.add_option("--data", a.data, "Labelled data")->required();
-  app.add_option("--preset", a.preset, "Known data set (default with --model: that of the training)");
-  app.add_option("--columns", a.columns, "Columns by name");
-  app.add_option("--format", a.format, "auto, tsv, csv, jsonl");
+  app.add_option("--preset", a.use.preset, "Known data set (default with --model: that of the training)");
+  app.add_option("--task", a.task,
+                 "Of --predictions (default: that of --preset, else told by the first line)");
   app.add_option("--labels", a.labels,
                  "With --predictions, what the label column holds: auto, class, multi, number");
   app.add_option("--label-separator", a.label_separator,
                  "With --predictions, between the labels of a cell (default: |)");
-  app.add_option("--limit", a.limit, "Only the first N examples");
-  app.add_option("--batch-tokens", a.batch_tokens, "Tokens per batch");
-  app.add_option("--device", a.device, "cpu, cuda, cuda:N");
+  app.add_option("--limit", a.use.limit, "Only the first N examples");
+  app.add_option("--beam", a.use.decoding.beam, "generate: hypotheses kept; 1 is greedy");
+  app.add_option("--length-penalty", a.use.decoding.length_penalty,
+                 "generate: scores are log p / length^penalty");
   app.footer(
       "Examples:\n"
       "  evaluate --model runs/first --data dev.tsv\n"
-      "  evaluate --predictions predictions.jsonl --data dev.tsv --preset sst2");
+      "  evaluate --predictions predictions.jsonl --data dev.tsv --preset sst2\n"
+      "  evaluate --predictions squad_predictions.json --data dev-v1.1.json --preset squad");
   return run_program(app, argc, argv, a.common, [&] { return run(a); });
 }

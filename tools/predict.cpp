@@ -1,51 +1,44 @@
-// predict: labels for new texts, one JSON object per input, in order.
-#include "tasks/classify/predict.h"
-
+// predict: answers to new inputs, one JSON object per input, in order.
 #include <cstdio>
 
 #include "autograd/check.h"
 #include "models/io/atomic_file.h"
+#include "tasks/tasks.h"
 #include "tools/common/program.h"
+#include "tools/common/use_options.h"
 
 namespace sesame {
 namespace {
 
 struct Arguments {
   CommonOptions common;
-  std::vector<std::string> models;
-  std::string input = "-", output, columns, format, device = "cpu";
-  std::int64_t batch_tokens = 4096;
-  bool logits = false;
+  UseOptions use;
+  std::string input = "-", output, device = "cpu";
 };
 
-// Reads as many examples as make a batch worth packing, so that a stream of any length takes the same memory.
-std::vector<Example> next_chunk(ExampleReader& reader, std::size_t size) {
-  std::vector<Example> chunk;
-  for (Example example; chunk.size() < size && reader.next(example);) chunk.push_back(std::move(example));
-  return chunk;
+void add_decoding_options(CLI::App& app, DecodingOptions& d) {
+  app.add_option("--beam", d.beam, "generate: hypotheses kept; 1 is greedy");
+  app.add_option("--length-penalty", d.length_penalty, "generate: scores are log p / length^penalty");
+  app.add_option("--no-repeat-ngram", d.no_repeat_ngram, "generate: no n-gram of this size occurs twice");
+  app.add_option("--max-new-tokens", d.max_new_tokens, "generate: longest output (default: as trained)");
+  app.add_flag("--sample", d.sample, "generate: draw the next token instead of taking the best");
+  app.add_option("--temperature", d.temperature, "generate: of the draw; below 1 is more careful");
+  app.add_option("--top-k", d.top_k, "generate: draw from the k likeliest tokens; 0: all");
+  app.add_option("--top-p", d.top_p, "generate: draw from the fewest tokens that hold this probability");
+  app.add_option("--seed", d.seed, "generate: of the draws");
 }
 
-int run(const Arguments& a) {
-  const ClassifyPredictor predictor(a.models, Device::parse(a.device), a.batch_tokens, a.common.verbose);
-  ReadOptions read = predictor.first().read_options(false);
-  if (!a.columns.empty()) read.columns = parse_columns(a.columns, read.columns);
-  if (!a.format.empty()) read.format = parse_format(a.format);
-  ExampleReader reader(a.input, read);
+int run(Arguments& a) {
+  const std::unique_ptr<Predictor> predictor = load_predictor(a.use, a.device, a.common.verbose);
   std::unique_ptr<AtomicFile> file;
   if (!a.output.empty()) file = std::make_unique<AtomicFile>(a.output);
-  const std::size_t chunk_size = a.input == "-" ? 64 : 1024;
-  for (auto chunk = next_chunk(reader, chunk_size); !chunk.empty(); chunk = next_chunk(reader, chunk_size)) {
-    for (const std::string& line : predictor.json_lines(chunk, a.logits)) {
-      if (file) {
-        file->write(line + "\n");
-      } else {
-        print_line(line);
-      }
+  predictor->predict(a.input, [&](const std::string& line) {
+    if (file) {
+      file->write(line + "\n");
+    } else {
+      print_line(line);
     }
-  }
-  for (const Dropped& d : reader.dropped()) {
-    fmt::print(stderr, "{} rows left out: {} (first at line {})\n", d.count, d.reason, d.first_line);
-  }
+  });
   if (file) file->commit();
   return 0;
 }
@@ -58,20 +51,18 @@ int main(int argc, char** argv) {
   Arguments a;
   CLI::App app("Predicts with trained models; several --model are an ensemble.", "predict");
   add_common_options(app, a.common);
-  app.add_option("--model", a.models, "Folder of a finished run of train; may be given several times")
-      ->required()
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_use_options(app, a.use, a.device);
+  app.get_option("--model")->required();
   app.add_option("--input", a.input,
-                 "File in a format of train, or plain lines (two texts: tab); - for stdin");
+                 "File in a format of train, or plain lines (several texts: tab); - for stdin");
   app.add_option("--output", a.output, "File to write; default: stdout");
-  app.add_option("--columns", a.columns, "Columns by name, if they are not those of the training data");
-  app.add_option("--format", a.format, "auto, tsv, csv, jsonl, lines (default: by extension)");
-  app.add_option("--batch-tokens", a.batch_tokens, "Tokens per batch");
-  app.add_option("--device", a.device, "cpu, cuda, cuda:N");
-  app.add_flag("--logits", a.logits, "Add the raw outputs of the classifier");
+  app.add_flag("--logits", a.use.logits, "Add the raw outputs of the classifier");
+  app.add_option("--n-best", a.use.n_best, "extract, generate: so many answers with their scores");
+  add_decoding_options(app, a.use.decoding);
   app.footer(
       "Examples:\n"
       "  echo 'A quiet, generous film.' | predict --model runs/first --input -\n"
-      "  predict --model runs/a --model runs/b --input dev.tsv --output predictions.jsonl");
+      "  predict --model runs/a --model runs/b --input dev.tsv --output predictions.jsonl\n"
+      "  predict --model runs/translation --input news.txt --beam 4");
   return run_program(app, argc, argv, a.common, [&] { return run(a); });
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "tasks/tasks.h"
 #include "tasks/train/run.h"
 #include "tasks/train/run_folder.h"
 #include "tools/common/program.h"
@@ -22,18 +23,28 @@ struct Arguments {
 };
 
 void add_data_options(CLI::App& app, RunOptions& run) {
-  app.add_option("--task", run.task, "classify: one class, several labels or a number for each input");
-  app.add_option("--train", run.train, "Training data: TSV, CSV, JSONL, or .gz of these")->required();
+  app.add_option("--task", run.task,
+                 "classify, tag, extract, generate (default: that of --preset, else classify)");
+  app.add_option("--train", run.train, "Training data (docs/formats.md); .gz is read as it is")->required();
   app.add_option("--dev", run.dev, "Development data, for evaluation");
-  app.add_option("--preset", run.preset,
-                 "Known data set: sst2 cola mrpc stsb qqp mnli qnli rte wnli snli imdb");
+  app.add_option(
+      "--preset", run.preset,
+      "Known data set: sst2 cola mrpc stsb qqp mnli qnli rte wnli snli imdb conll2003 wnut17 ud-upos "
+      "squad squad2");
   app.add_option("--columns", run.columns, "Columns by name: text=sentence1,text2=sentence2,label=gold");
-  app.add_option("--format", run.format, "auto, tsv, csv, jsonl (default: by extension)");
+  app.add_option("--format", run.format,
+                 "auto, tsv, csv, jsonl, conll, conllu, squad (default: by extension)");
   app.add_option("--labels", run.labels, "What the label column holds: auto, class, multi, number");
   app.add_option("--label-separator", run.label_separator, "Between the labels of a cell with several");
   app.add_option("--limit", run.limit, "Only the first N training examples");
   app.add_option("--dev-limit", run.dev_limit, "Only the first N development examples");
-  app.add_option("--max-length", run.max_length, "Tokens per input, special ones included");
+  app.add_option("--max-length", run.max_length,
+                 "Tokens per input, special ones included (default: 128; extract 384)");
+  app.add_option("--stride", run.stride,
+                 "Tokens that neighbouring windows of a long text share (tag, extract)");
+  app.add_option("--question", run.question, "extract: the question, for data that has none");
+  app.add_option("--max-target-length", run.max_target_length,
+                 "generate: tokens of a target, the end token included (default: 128)");
   app.add_flag("--plain-special", run.plain_special,
                "[SEP], [MASK] ... spelled out in a text are ordinary text");
 }
@@ -44,16 +55,48 @@ void add_model_options(CLI::App& app, Arguments& a) {
   app.add_option("--init", run.init, "pretrained, or random: keep the shape, forget the weights");
   app.add_option("--head", run.head, "Classifier: linear, or mlp with one hidden layer");
   app.add_option("--pool", run.pool, "What the class is read from: cls, mean, max, attention");
+  app.add_option("--features", run.features,
+                 "What the head reads: last (layer), mix (learned weights of all layers), concat:K");
+  app.add_flag("--features-norm", run.features_norm, "Normalise each layer before mix or concat");
+  app.add_option("--decode", run.decode,
+                 "tag: free, legal (only what the tagging scheme allows), crf (a conditional random field)");
+  app.add_option("--max-answer", run.max_answer, "extract: longest answer in tokens");
+  app.add_option(
+      "--generator", run.generator,
+      "generate: decoder (encoder, attention, decoder), or self (the model continues its own input)");
+  app.add_option("--decoder-layers", run.decoder_layers, "Layers of the decoder");
+  app.add_option("--target-vocab", run.target_vocab,
+                 "Size of a cased vocabulary made from the targets, for the decoder; 0: the encoder's");
   app.add_option("--dropout", run.dropout, "Dropout of trunk and head (default: the model's own)");
   app.add_option("--device", a.device, "cpu, cuda, cuda:N");
   app.add_option("--dtype", a.dtype, "fp32 or fp64");
+}
+
+void add_tune_options(CLI::App& app, RunOptions& run) {
+  app.add_option(
+      "--tune", run.tune,
+      "What is trained beside the head: full, frozen, adapter, lora, bitfit (docs/tasks/tuning.md)");
+  app.add_option("--adapter-kind", run.adapter_kind,
+                 "houlsby (after attention and after feed-forward), pfeiffer (after feed-forward)");
+  app.add_option("--adapter-size", run.adapter_size, "Width of the bottleneck");
+  app.add_option("--adapter-norms", run.adapter_norms, "Train LayerNorms along with the adapter: on, off");
+  app.add_option("--lora-rank", run.lora_rank, "Rank of the updates of query and value");
+  app.add_option("--lora-alpha", run.lora_alpha, "Their scale is alpha / rank (default: the rank)");
+  app.add_option("--unfreeze-top", run.unfreeze_top, "Train so many layers from the top, too");
+  app.add_flag("--unfreeze-gradually", run.unfreeze_gradually,
+               "Train one layer after the other over the epochs, from the top");
+  app.add_option("--layer-decay", run.layer_decay,
+                 "Factor on the learning rate from each layer to the one below");
+  app.add_option("--cache-mb", run.cache_mb,
+                 "--tune frozen: megabytes of features that are kept over the epochs; beyond, recomputed");
 }
 
 void add_training_options(CLI::App& app, Arguments& a) {
   TrainerOptions& t = a.run.trainer;
   app.add_option("--epochs", t.epochs, "Passes over the training data");
   app.add_option("--steps", t.steps, "So many updates instead of epochs");
-  app.add_option("--batch-size", t.batch_size, "Examples per update and accumulated part");
+  app.add_option("--batch-size", a.run.batch_size,
+                 "Examples per update and accumulated part (default: 32; extract 16)");
   app.add_option("--batch-tokens", t.batch_tokens, "So many tokens at most instead of a number of examples");
   app.add_option("--accumulate", t.accumulate, "Parts per update; equals one batch of all of them");
   app.add_flag("--bucket", t.bucket, "Group by length (packing does not need it)");
@@ -83,6 +126,15 @@ void add_run_options(CLI::App& app, Arguments& a) {
       ->configurable(false);
   app.add_flag("--dry-run", a.dry_run, "Counts, lengths, parameters, first examples; no training")
       ->configurable(false);
+}
+
+// The table of eight, for --help.
+std::string task_list() {
+  std::string text = "Tasks, by what goes in and what comes out:\n";
+  for (const TaskRow& row : task_table()) {
+    text += fmt::format("  {:<13} -> {:<22}  {}\n", row.input, row.output, row.option);
+  }
+  return text;
 }
 
 DType parse_dtype(const std::string& name, Device device) {
@@ -156,9 +208,11 @@ int main(int argc, char** argv) {
   add_common_options(app, arguments.common);
   add_data_options(app, arguments.run);
   add_model_options(app, arguments);
+  add_tune_options(app, arguments.run);
   add_training_options(app, arguments);
   add_run_options(app, arguments);
   app.footer(
+      task_list() +
       "Examples:\n"
       "  train --train train.tsv --dev dev.tsv --model models/minilm --out runs/first\n"
       "  train --preset mrpc --train mrpc/train.tsv --dev mrpc/dev.tsv --model models/minilm --epochs 2 --lr "

@@ -2,28 +2,32 @@
 // are stored: bert.*, then classifier.* (Hugging Face's BertForSequenceClassification) or head.*.
 #pragma once
 
-#include <string>
-#include <vector>
+#include <memory>
 
-#include "models/bert/bert.h"
-#include "models/tokenizer/tokenizer.h"
+#include "models/trunk_model.h"
 #include "tasks/heads/classify_head.h"
 
 namespace sesame {
 
-class ClassifyModel : public Module {
+class ClassifyModel : public TrunkModel {
  public:
-  ClassifyModel(const BertConfig& config, const ClassifyHeadOptions& head_options, bool with_pooler);
+  ClassifyModel(std::shared_ptr<Bert> trunk, const ClassifyHeadOptions& head_options);
+  ClassifyModel(const BertConfig& config, const ClassifyHeadOptions& head_options, bool with_pooler)
+      : ClassifyModel(std::make_shared<Bert>(config, with_pooler), head_options) {}
 
   // Logits [n, outputs].
-  Tensor forward(const PackedBatch& batch) const;
+  Tensor forward(const PackedBatch& batch) const { return read(rows(batch), batch.segments); }
 
-  Bert bert;
+  // The same in two steps. First what the trunk gives and nothing learned has touched yet: a frozen trunk's
+  // rows can be kept. One row for each example where the pooling allows it, else all its tokens.
+  TrunkRows rows(const PackedBatch& batch) const;
+  // `examples` names the draws of dropout.
+  Tensor read(const TrunkRows& rows, const Segments& examples) const;
+
   ClassifyHead head;
-};
 
-// One input as the model reads it; `example` numbers it in its update.
-TokenSequence tokenize_input(const Tokenizer& tokenizer, const std::vector<std::string>& texts,
-                             const EncodeOptions& options, std::int64_t example);
+ private:
+  bool pools_first() const;
+};
 
 }  // namespace sesame

@@ -4,11 +4,10 @@
 
 #include "autograd/check.h"
 #include "tasks/data/presets.h"
+#include "tasks/train/tuning_setup.h"
 
 namespace sesame {
 namespace {
-
-void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
 
 ReadOptions read_options(const RunOptions& options) {
   ReadOptions read;
@@ -46,8 +45,8 @@ void set_labels(BertConfig& config, const ClassifyTaskFile& file) {
   config.problem_type = file.problem == Problem::OneClass     ? "single_label_classification"
                         : file.problem == Problem::MultiLabel ? "multi_label_classification"
                                                               : "regression";
-  config.architectures = {file.pooling == Pooling::Cls && !file.mlp ? "BertForSequenceClassification"
-                                                                    : "BertModel"};
+  const bool standard = file.pooling == Pooling::Cls && !file.mlp && file.features.kind == FeatureKind::Last;
+  config.architectures = {standard ? "BertForSequenceClassification" : "BertModel"};
 }
 
 ClassifyHeadOptions head_options(const BertConfig& config, const ClassifyTaskFile& file) {
@@ -56,51 +55,23 @@ ClassifyHeadOptions head_options(const BertConfig& config, const ClassifyTaskFil
           .outputs = file.outputs(),
           .pooling = file.pooling,
           .mlp = file.mlp,
-          .dropout = config.classifier_dropout.value_or(config.hidden_dropout_prob)};
+          .dropout = config.classifier_dropout.value_or(config.hidden_dropout_prob),
+          .features = file.features,
+          .layers = config.num_hidden_layers};
 }
 
 EncodeOptions encode_options(const ClassifyTaskFile& file, const BertConfig& config) {
-  SESAME_CHECK(file.max_length >= static_cast<std::int64_t>(file.texts) + 2 &&
-                   file.max_length <= config.max_position_embeddings,
-               "--max-length", "{} is out of range: {} texts and a model of {} positions allow {} to {}",
-               file.max_length, file.texts, config.max_position_embeddings, file.texts + 2,
-               config.max_position_embeddings);
+  check_max_length(file.max_length, file.texts, config);
   return {.max_length = static_cast<std::size_t>(file.max_length), .plain_special = file.plain_special};
-}
-
-bool stores_pooler(const WeightFiles& weights) {
-  return weights.contains("pooler.dense.weight") || weights.contains("bert.pooler.dense.weight");
-}
-
-void load_or_initialize(ClassifySetup& setup, const RunOptions& options,
-                        const std::vector<std::string>& old_labels) {
-  const std::uint64_t seed = options.trainer.seed;
-  SESAME_CHECK(options.init == "pretrained" || options.init == "random", "--init",
-               "unknown start '{}': expected pretrained or random", options.init);
-  if (options.init == "random") {
-    init_bert_model(*setup.model, setup.config, seed);
-    say("random start: the weights of the model directory are not used");
-    return;
-  }
-  std::vector<std::string> fresh = {"classifier", "head"};
-  if (setup.model->bert.has_pooler()) fresh.push_back("bert.pooler");
-  setup.report = load_weights(*setup.model, WeightFiles(options.model),
-                              {.fresh = fresh, .ignore = {"classifier", "head"}, .verbose = options.verbose});
-  std::vector<std::string>&fresh_names = setup.report.fresh, &loaded = setup.report.loaded;
-  if (old_labels != setup.config.labels) {
-    // A stored head that numbered other labels is of no use here.
-    for (const NamedParameter& p : setup.model->parameters()) {
-      const bool of_head = p.name.starts_with("classifier.") || p.name.starts_with("head.");
-      if (of_head && std::erase(loaded, p.name) > 0) fresh_names.push_back(p.name);
-    }
-  }
-  init_fresh(*setup.model, fresh_names, setup.config.initializer_range, seed);
-  say(fmt::format("{}: {}", setup.report.source, setup.report.summary(options.verbose)));
 }
 
 }  // namespace
 
-ClassifySetup set_up_classify(const RunOptions& options) {
+void classify_defaults(RunOptions& options) {
+  if (options.max_length == 0) options.max_length = 128;
+}
+
+RunSetup set_up_classify(const RunOptions& options) {
   const Preset* preset = options.preset.empty() ? nullptr : &find_preset(options.preset);
   ReadOptions read = read_options(options);
   read.limit = static_cast<std::size_t>(options.limit);
@@ -116,51 +87,42 @@ ClassifySetup set_up_classify(const RunOptions& options) {
                  texts_of(dev), texts_of(train));
   }
 
-  BertConfig config = read_bert_config(options.model);
+  BertConfig config = starting_config(options);
   const std::vector<std::string> old_labels = config.labels;
   const LabelMap labels = choose_labels(train, preset, config);
-  SESAME_CHECK(options.head == "linear" || options.head == "mlp", "--head",
-               "unknown classifier '{}': expected linear or mlp", options.head);
-  ClassifyTaskFile file{.problem = problem_of(train.kind),
-                        .labels = labels.names(),
-                        .mlp = options.head == "mlp",
-                        .pooling = parse_pooling(options.pool),
-                        .max_length = options.max_length,
-                        .plain_special = options.plain_special,
-                        .preset = options.preset,
-                        .columns = read.columns,
-                        .label_separator = options.label_separator,
-                        .texts = texts_of(train),
-                        .metrics = preset != nullptr ? preset->metrics : std::vector<std::string>{}};
-  if (options.dropout.has_value()) {
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = *options.dropout;
-    config.classifier_dropout = options.dropout;
-  }
+  const ClassifyTaskFile file{.problem = problem_of(train.kind),
+                              .labels = labels.names(),
+                              .mlp = wants_mlp(options),
+                              .pooling = parse_pooling(options.pool),
+                              .features = parse_features(options.features, options.features_norm),
+                              .max_length = options.max_length,
+                              .plain_special = options.plain_special,
+                              .preset = options.preset,
+                              .columns = read.columns,
+                              .label_separator = options.label_separator,
+                              .texts = texts_of(train),
+                              .metrics = preset != nullptr ? preset->metrics : std::vector<std::string>{}};
   SESAME_CHECK(options.label_smoothing == 0 || file.problem == Problem::OneClass, "--label-smoothing",
                "is for one class out of several; this data has {}",
                file.problem == Problem::Regression ? "numbers" : "several labels");
   set_labels(config, file);
-
-  ClassifySetup setup{.config = config,
-                      .tokenizer = Tokenizer::load(options.model),
-                      .file = file,
-                      .model = nullptr,
-                      .task = nullptr,
-                      .report = {}};
-  SESAME_CHECK(static_cast<std::int64_t>(setup.tokenizer.vocab_size()) <= config.vocab_size, options.model,
-               "the vocabulary has {} tokens, the model's word embeddings {}", setup.tokenizer.vocab_size(),
-               config.vocab_size);
-  const bool with_pooler = file.pooling == Pooling::Cls ||
-                           (options.init == "pretrained" && stores_pooler(WeightFiles(options.model)));
-  setup.model = std::make_unique<ClassifyModel>(config, head_options(config, file), with_pooler);
-  load_or_initialize(setup, options, old_labels);
-  setup.model->to({options.dtype, options.device});
   const ClassifyTaskOptions task_options{.encode = encode_options(file, config),
                                          .label_smoothing = options.label_smoothing,
                                          .metrics = file.metrics,
+                                         .cache_mb = options.cache_mb,
                                          .device = options.device};
-  setup.task = std::make_unique<ClassifyTask>(*setup.model, setup.tokenizer, std::move(train), std::move(dev),
-                                              labels, task_options);
+
+  RunSetup setup{.config = config, .tokenizer = starting_tokenizer(options, config), .model = {}, .task = {}};
+  const bool wants_pooler = ClassifyHead(head_options(config, file)).needs_pooler();
+  auto model = std::make_unique<ClassifyModel>(config, head_options(config, file),
+                                               wants_pooler || starts_with_pooler(options));
+  // A stored head that numbered other labels is of no use here.
+  load_start(*model, config, options, {"classifier", "head"}, old_labels == config.labels, wants_pooler);
+  set_up_tuning(*model, options);
+  model->to({options.dtype, options.device});
+  setup.task = std::make_unique<ClassifyTask>(*model, setup.tokenizer, std::move(train), std::move(dev), file,
+                                              task_options);
+  setup.model = std::move(model);
   return setup;
 }
 
@@ -177,20 +139,18 @@ ReadOptions TrainedClassifier::read_options(bool need_label) const {
   return read;
 }
 
-TrainedClassifier load_trained_classifier(const std::string& directory, Device device, bool verbose) {
+TrainedClassifier load_trained_classifier(TrainedFolders& folders, const std::string& directory) {
   const ClassifyTaskFile file = ClassifyTaskFile::read(directory);
-  const BertConfig config = read_bert_config(directory);
+  const TrainedFolder folder = folders.open(directory);
   TrainedClassifier trained{
-      .tokenizer = Tokenizer::load(directory),
+      .tokenizer = folder.tokenizer(),
       .file = file,
       .labels = file.problem == Problem::Regression ? LabelMap() : LabelMap(file.labels),
-      .model = nullptr,
-      .options = {.encode = encode_options(file, config), .metrics = file.metrics, .device = device}};
-  const WeightFiles weights(directory);
-  trained.model = std::make_unique<ClassifyModel>(config, head_options(config, file), stores_pooler(weights));
-  load_weights(*trained.model, weights, {.verbose = verbose});
-  trained.model->to({DType::Float32, device});
-  trained.model->eval();
+      .model = std::make_unique<ClassifyModel>(folder.trunk, head_options(folder.config, file)),
+      .options = {.encode = encode_options(file, folder.config),
+                  .metrics = file.metrics,
+                  .device = folders.device()}};
+  folder.load(*trained.model);
   return trained;
 }
 

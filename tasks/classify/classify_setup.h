@@ -1,29 +1,21 @@
-// From options to something that can be trained: data read, labels numbered, model loaded, head made.
+// From options to a classifier that can be trained, and from the folder of a run to one that predicts.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "models/pretrained.h"
 #include "tasks/classify/classify_task.h"
-#include "tasks/classify/task_file.h"
-#include "tasks/train/run.h"
+#include "tasks/train/setup.h"
+#include "tasks/use/trained_folder.h"
 
 namespace sesame {
 
-struct ClassifySetup {
-  BertConfig config;  // with the labels of this task
-  Tokenizer tokenizer;
-  ClassifyTaskFile file;
-  std::unique_ptr<ClassifyModel> model;
-  std::unique_ptr<ClassifyTask> task;
-  LoadReport report;
-};
-
 // Reads everything that `options` name. Messages (rows left out, weights loaded, fresh heads) go to stderr.
 // Throws Error for whatever does not fit.
-ClassifySetup set_up_classify(const RunOptions& options);
+RunSetup set_up_classify(const RunOptions& options);
+// Fills options that were left at 0.
+void classify_defaults(RunOptions& options);
 
 // A trained model from the folder of a finished run.
 struct TrainedClassifier {
@@ -36,6 +28,6 @@ struct TrainedClassifier {
   // How to read a file for this model: the run's preset and columns.
   ReadOptions read_options(bool need_label) const;
 };
-TrainedClassifier load_trained_classifier(const std::string& directory, Device device, bool verbose = false);
+TrainedClassifier load_trained_classifier(TrainedFolders& folders, const std::string& directory);
 
 }  // namespace sesame

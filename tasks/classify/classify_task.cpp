@@ -1,20 +1,24 @@
 #include "tasks/classify/classify_task.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
 #include "tasks/classify/score.h"
+#include "tasks/data/model_input.h"
 
 namespace sesame {
 
 ClassifyTask::ClassifyTask(ClassifyModel& model, const Tokenizer& tokenizer, Dataset train, Dataset dev,
-                           LabelMap labels, ClassifyTaskOptions options)
+                           ClassifyTaskFile file, ClassifyTaskOptions options)
     : model_(model),
       tokenizer_(tokenizer),
       train_(std::move(train)),
       dev_(std::move(dev)),
-      labels_(std::move(labels)),
+      file_(std::move(file)),
+      labels_(file_.labels),
       options_(std::move(options)) {
+  if (model.frozen) cache_ = std::make_unique<FeatureCache>(options_.cache_mb << 20);
   const Problem problem = model.head.options().problem;
   if (problem == Problem::OneClass) {
     train_classes_ = class_ids(train_, labels_);
@@ -30,15 +34,28 @@ ClassifyTask::ClassifyTask(ClassifyModel& model, const Tokenizer& tokenizer, Dat
 }
 
 TokenSequence ClassifyTask::train_input(std::int64_t i, std::int64_t example_in_update) const {
-  return tokenize_input(tokenizer_, train_.examples.at(static_cast<std::size_t>(i)).texts, options_.encode,
-                        example_in_update);
+  const auto row = static_cast<std::size_t>(i);
+  TokenSequence input =
+      tokenize_input(tokenizer_, train_.examples.at(row).texts, options_.encode, example_in_update);
+  if (lengths_.empty()) lengths_.resize(train_.examples.size());
+  lengths_[row] = static_cast<std::int32_t>(input.ids.size());
+  return input;
 }
 
 std::int64_t ClassifyTask::train_length(std::int64_t i) const {
-  if (lengths_.empty()) lengths_.resize(train_.examples.size());
-  std::int32_t& length = lengths_.at(static_cast<std::size_t>(i));
-  if (length == 0) length = static_cast<std::int32_t>(train_input(i, 0).ids.size());
-  return length;
+  const auto row = static_cast<std::size_t>(i);
+  if (lengths_.empty() || lengths_.at(row) == 0) train_input(i, 0);
+  return lengths_[row];
+}
+
+std::string ClassifyTask::show(std::int64_t i) const {
+  const Example& example = train_.examples.at(static_cast<std::size_t>(i));
+  nlohmann::ordered_json json = {{"line", example.line},
+                                 {"tokens", tokens_of(tokenizer_, train_input(i, 0).ids)}};
+  if (file_.problem == Problem::OneClass) json["label"] = example.label;
+  if (file_.problem == Problem::MultiLabel) json["labels"] = example.labels;
+  if (file_.problem == Problem::Regression) json["value"] = example.value;
+  return json.dump();
 }
 
 double ClassifyTask::loss_terms(std::span<const std::int64_t> examples) const {
@@ -60,19 +77,27 @@ ClassifyTargets ClassifyTask::targets(std::span<const std::int64_t> rows) const 
 }
 
 LossPart ClassifyTask::loss(std::span<const std::int64_t> examples, std::int64_t first, double normalizer) {
-  std::vector<TokenSequence> inputs;
-  for (std::int64_t i : examples) {
-    inputs.push_back(train_input(i, first + static_cast<std::int64_t>(inputs.size())));
+  const auto compute = [&](std::span<const std::int64_t> some) {
+    std::vector<TokenSequence> inputs;
+    for (const std::int64_t i : some) {
+      inputs.push_back(train_input(i, first + static_cast<std::int64_t>(inputs.size())));
+    }
+    return model_.rows(pack_batch(inputs, model_.bert.config().max_position_embeddings, options_.device));
+  };
+  const TrunkRows rows = cache_ ? cache_->rows(examples, compute) : compute(examples);
+  SegmentsOptions names{.device = options_.device};
+  std::int64_t tokens = 0;
+  for (const std::int64_t i : examples) {
+    names.examples.push_back(first++);
+    tokens += train_length(i);
   }
-  const PackedBatch batch = pack_batch(inputs, model_.bert.config().max_position_embeddings, options_.device);
-  const Tensor logits = model_.forward(batch);
-  return {model_.head.loss(logits, targets(examples), normalizer, options_.label_smoothing),
-          batch.segments.total()};
+  const Tensor logits = model_.read(rows, Segments(std::vector<std::int64_t>(examples.size(), 1), names));
+  return {model_.head.loss(logits, targets(examples), normalizer, options_.label_smoothing), tokens};
 }
 
 Metrics ClassifyTask::evaluate() {
   if (dev_.examples.empty()) return {};
-  dev_outputs_ = classify_all(model_, tokenizer_, dev_.examples, options_);
+  dev_outputs_ = classify_all(model_, tokenizer_, dev_.examples, options_, cache_.get());
   const Metrics all =
       score_classification(dev_, labels_, model_.head.options().problem, dev_outputs_.predictions);
   Metrics ordered;  // the preset's official scores first
@@ -109,30 +134,51 @@ std::string ClassifyTask::main_metric() const {
 }
 
 ClassifyOutputs classify_all(const ClassifyModel& model, const Tokenizer& tokenizer,
-                             const std::vector<Example>& examples, const ClassifyTaskOptions& options) {
+                             const std::vector<Example>& examples, const ClassifyTaskOptions& options,
+                             FeatureCache* cache) {
   NoGradGuard no_grad;
   ClassifyOutputs outputs;
   std::vector<TokenSequence> inputs;
-  std::int64_t tokens = 0;
-  const auto flush = [&] {
-    if (inputs.empty()) return;
-    const PackedBatch batch = pack_batch(inputs, model.bert.config().max_position_embeddings, options.device);
-    const Tensor logits = model.forward(batch);
+  const auto rows = [&] {
+    const TrunkRows rows =
+        model.rows(pack_batch(inputs, model.bert.config().max_position_embeddings, options.device));
+    inputs.clear();
+    return rows;
+  };
+  const auto give = [&](const TrunkRows& rows) {
+    const std::vector<std::int64_t> ones(rows.counts.size(), 1);
+    const Tensor logits = model.read(rows, Segments(ones, {.device = options.device}));
     const std::vector<float> raw = logits.to(DType::Float32).to_vector<float>();
     const std::vector<float> predictions = model.head.predictions(logits);
     outputs.logits.insert(outputs.logits.end(), raw.begin(), raw.end());
     outputs.predictions.insert(outputs.predictions.end(), predictions.begin(), predictions.end());
-    inputs.clear();
-    tokens = 0;
   };
-  for (const Example& example : examples) {
-    TokenSequence input = tokenize_input(tokenizer, example.texts, options.encode, 0);
+  const auto read = [&](std::size_t i) {
+    return tokenize_input(tokenizer, examples[i].texts, options.encode, 0);
+  };
+  if (cache != nullptr) {
+    const FeatureCache::Compute compute = [&](std::span<const std::int64_t> some) {
+      for (const std::int64_t name : some) inputs.push_back(read(FeatureCache::dev_index(name)));
+      return rows();
+    };
+    for (const std::vector<std::int64_t>& names :
+         FeatureCache::dev_chunks(examples.size(), options.eval_tokens, options.encode.max_length)) {
+      give(cache->rows(names, compute));
+    }
+    return outputs;
+  }
+  std::int64_t tokens = 0;
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    TokenSequence input = read(i);
     const auto length = static_cast<std::int64_t>(input.ids.size());
-    if (tokens + length > options.eval_tokens) flush();
+    if (tokens + length > options.eval_tokens && !inputs.empty()) {
+      give(rows());
+      tokens = 0;
+    }
     tokens += length;
     inputs.push_back(std::move(input));
   }
-  flush();
+  if (!inputs.empty()) give(rows());
   return outputs;
 }
 

@@ -13,13 +13,6 @@ namespace {
 
 constexpr std::size_t kMistakes = 50;
 
-// A label is given when its probability is above one half.
-std::vector<std::uint8_t> given_labels(const std::vector<float>& predictions) {
-  std::vector<std::uint8_t> given;
-  for (float p : predictions) given.push_back(p > 0.5f);
-  return given;
-}
-
 std::vector<double> as_numbers(const std::vector<float>& values) { return {values.begin(), values.end()}; }
 
 std::string join(const std::vector<std::string>& parts) {
@@ -56,14 +49,25 @@ std::vector<std::int64_t> best_classes(const std::vector<float>& predictions, st
   return best;
 }
 
+std::vector<std::uint8_t> given_labels(std::span<const float> scores) {
+  std::vector<std::uint8_t> given;
+  for (float score : scores) given.push_back(score > 0.5f);
+  return given;
+}
+
+std::vector<std::string> given_names(std::span<const float> scores, const LabelMap& labels) {
+  const std::vector<std::uint8_t> given = given_labels(scores);
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (given[i] != 0) names.push_back(labels.names()[i]);
+  }
+  return names;
+}
+
 std::string predicted_label(std::span<const float> scores, const LabelMap& labels, Problem problem) {
   if (problem == Problem::OneClass)
     return labels.name(std::max_element(scores.begin(), scores.end()) - scores.begin());
-  std::vector<std::string> given;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (scores[i] > 0.5f) given.push_back(labels.name(static_cast<std::int64_t>(i)));
-  }
-  return join(given);
+  return join(given_names(scores, labels));
 }
 
 Metrics score_classification(const Dataset& data, const LabelMap& labels, Problem problem,

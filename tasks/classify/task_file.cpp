@@ -40,6 +40,8 @@ std::string ClassifyTaskFile::to_json() const {
   json["labels"] = labels;
   json["head"] = mlp ? "mlp" : "linear";
   json["pool"] = pooling_name(pooling);
+  json["features"] = features_text(features);
+  json["features_norm"] = features.normalise;
   json["max_length"] = max_length;
   json["plain_special"] = plain_special;
   json["preset"] = preset;
@@ -67,6 +69,7 @@ ClassifyTaskFile ClassifyTaskFile::read(const std::string& directory) {
     file.labels = json.at("labels").get<std::vector<std::string>>();
     file.mlp = json.at("head") == "mlp";
     file.pooling = parse_pooling(json.at("pool"));
+    file.features = parse_features(json.value("features", "last"), json.value("features_norm", false));
     file.max_length = json.at("max_length");
     file.plain_special = json.at("plain_special");
     file.preset = json.at("preset");

@@ -16,6 +16,7 @@ struct ClassifyTaskFile {
   std::vector<std::string> labels;  // empty for regression
   bool mlp = false;
   Pooling pooling = Pooling::Cls;
+  FeatureOptions features;
   std::int64_t max_length = 128;
   bool plain_special = false;
   std::string preset;

@@ -11,14 +11,15 @@ namespace sesame {
 
 struct Example {
   std::vector<std::string> texts;
-  std::string label;                // one of several classes; of sequence tasks: the target text
-  std::vector<std::string> labels;  // multi-label
+  std::string label;                // one of several classes; of texts as targets: the first of them
+  std::vector<std::string> labels;  // multi-label; of texts as targets: all of them
   double value = 0;                 // regression
   size_t line = 0;                  // where the row begins in its file
 };
 
 // What the label column holds. automatic: multi_label where JSON gives arrays, else one_class.
-enum class LabelKind { automatic, none, one_class, multi_label, number };
+// text: a text that is to be written, in JSON also an array of several that are right.
+enum class LabelKind { automatic, none, one_class, multi_label, number, text };
 
 struct Dataset {
   std::string path;

@@ -165,7 +165,9 @@ void ExampleReader::State::open_table() {
   std::vector<std::string> columns = texts;
   if (options.need_label) {
     std::string& label = options.columns.label;
-    if (label.empty()) label = table->has("label") || !table->has("target") ? "label" : "target";
+    const bool text = options.kind == LabelKind::text;
+    const char *usual = text ? "target" : "label", *other = text ? "label" : "target";
+    if (label.empty()) label = table->has(usual) || !table->has(other) ? usual : other;
     columns.push_back(label);
   }
   table->select(columns);
@@ -176,6 +178,14 @@ void ExampleReader::State::read_label(const Cell& cell, Example& example) {
   SESAME_CHECK(!options.label_separator.empty(), "--label-separator", "must not be empty");
   if (kind == LabelKind::automatic) kind = cell.is_list ? LabelKind::multi_label : LabelKind::one_class;
   SESAME_CHECK(!cell.is_null, table->where(), "\"{}\" is null, a label is wanted", column);
+  if (kind == LabelKind::text) {
+    example.labels = cell.is_list ? cell.items : std::vector<std::string>{cell.text};
+    const bool empty =
+        example.labels.empty() || std::any_of(example.labels.begin(), example.labels.end(), is_blank);
+    SESAME_CHECK(!empty, table->where(), "the target (column \"{}\") is empty", column);
+    example.label = example.labels.front();
+    return;
+  }
   SESAME_CHECK(!cell.is_list || kind == LabelKind::multi_label, table->where(),
                "\"{}\" is an array, {} is wanted", column,
                kind == LabelKind::number ? "a number" : "a single label as in the rows before");

@@ -15,7 +15,7 @@ namespace sesame {
 // Column names. No texts given: `text`, `text2`, `text3` ... as far as the file has them.
 struct ColumnSpec {
   std::vector<std::string> texts;
-  std::string label;  // default: `label`, else `target`
+  std::string label;  // default: `label`, else `target`; of LabelKind::text: `target`, else `label`
 };
 
 // "text=sentence1,text2=sentence2,label=gold": parts not named keep what `base` says (`target` is another

@@ -19,6 +19,16 @@ Preset make(const std::string& name, std::vector<std::string> texts, const std::
   return preset;
 }
 
+Preset other(const std::string& name, const std::string& task, const std::string& format,
+             std::vector<std::string> metrics) {
+  Preset preset;
+  preset.name = name;
+  preset.task = task;
+  preset.format = format;
+  preset.metrics = std::move(metrics);
+  return preset;
+}
+
 // GLUE's file has no header; its test set has one ("index sentence").
 Preset cola() {
   Preset preset = make("cola", {"sentence"}, "label", {"0", "1"}, {"mcc", "accuracy"});
@@ -75,6 +85,11 @@ const std::vector<Preset>& presets() {
       make("wnli", {"sentence1", "sentence2"}, "label", {"0", "1"}, {"accuracy"}),
       nli("snli"),
       imdb(),
+      other("conll2003", "tag", "conll", {"entity_f1", "word_accuracy"}),
+      other("wnut17", "tag", "conll", {"entity_f1", "word_accuracy"}),
+      other("ud-upos", "tag", "conllu", {"word_accuracy"}),
+      other("squad", "extract", "squad", {"f1", "exact_match"}),
+      other("squad2", "extract", "squad", {"f1", "exact_match"}),
   };
   return all;
 }

@@ -3,47 +3,33 @@
 #include "autograd/check.h"
 #include "autograd/ops/loss.h"
 #include "autograd/ops/pointwise.h"
-#include "autograd/ops/segment_ops.h"
 #include "autograd/ops/softmax.h"
 
 namespace sesame {
 
-ClassifyHead::ClassifyHead(const ClassifyHeadOptions& options) : dropout(options.dropout), options_(options) {
+ClassifyHead::ClassifyHead(const ClassifyHeadOptions& options)
+    : features(options.features, options.layers, options.width), dropout(options.dropout), options_(options) {
   SESAME_CHECK(options.outputs >= (options.problem == Problem::OneClass ? 2 : 1), "ClassifyHead",
                "{} outputs are too few", options.outputs);
-  if (options.pooling == Pooling::Attention) attention = std::make_unique<AttentionPool>(options.width);
+  const std::int64_t width = features.width();
+  if (options.pooling == Pooling::Attention) attention = std::make_unique<AttentionPool>(width);
   if (options.mlp) {
-    mlp = std::make_unique<Mlp>(std::vector<std::int64_t>{options.width, options.width, options.outputs},
+    mlp = std::make_unique<Mlp>(std::vector<std::int64_t>{width, width, options.outputs},
                                 MlpOptions{.activation = Activation::Gelu, .dropout = options.dropout});
   } else {
-    linear = std::make_unique<Linear>(options.width, options.outputs);
+    linear = std::make_unique<Linear>(width, options.outputs);
   }
   if (is_standard()) return;
+  if (features.weights.defined()) register_module("features", features);
   register_module("dropout", dropout);
   if (attention) register_module("pool", *attention);
   if (mlp) register_module("classifier", *mlp);
   if (linear) register_module("classifier", *linear);
 }
 
-Tensor ClassifyHead::pool(const BertOutput& features, const Segments& segments) const {
-  switch (options_.pooling) {
-    case Pooling::Cls:
-      SESAME_CHECK(features.pooled.defined(), "ClassifyHead",
-                   "--pool cls needs the pooler, which this model lacks");
-      return features.pooled;
-    case Pooling::Mean:
-      return segment_mean(features.last, segments);
-    case Pooling::Max:
-      return segment_max(features.last, segments);
-    case Pooling::Attention:
-      return attention->forward(features.last, segments);
-  }
-  return {};
-}
-
-Tensor ClassifyHead::forward(const BertOutput& features, const Segments& segments) const {
-  const Tensor pooled = dropout.forward(pool(features, segments), segments.example_keys());  // [n, H]
-  return mlp ? mlp->forward(pooled, segments.example_keys()) : linear->forward(pooled);
+Tensor ClassifyHead::forward(const Tensor& pooled, const Segments& segments) const {
+  const Tensor x = dropout.forward(pooled, segments.example_keys());
+  return mlp ? mlp->forward(x, segments.example_keys()) : linear->forward(x);
 }
 
 double ClassifyHead::loss_terms(std::size_t examples) const {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "models/bert/bert.h"
+#include "models/features.h"
 #include "nn/layers/dropout.h"
 #include "nn/layers/linear.h"
 #include "nn/layers/mlp.h"
@@ -27,6 +27,8 @@ struct ClassifyHeadOptions {
   Pooling pooling = Pooling::Cls;
   bool mlp = false;  // width -> width -> outputs with GELU between, instead of one linear layer
   double dropout = 0.1;
+  FeatureOptions features = {};
+  std::int64_t layers = 0;  // of the encoder
 };
 
 // Targets of a batch: class numbers [n], label indicators [n, outputs], or numbers [n].
@@ -39,8 +41,8 @@ class ClassifyHead : public Module {
  public:
   explicit ClassifyHead(const ClassifyHeadOptions& options);
 
-  // Features in: logits [n, outputs]. Pooling::Cls reads BERT's pooler.
-  Tensor forward(const BertOutput& features, const Segments& segments) const;
+  // Features in: pooled rows [n, width of the features] to logits [n, outputs].
+  Tensor forward(const Tensor& pooled, const Segments& segments) const;
   // Loss out: summed over the batch and divided by `normalizer`.
   Tensor loss(const Tensor& logits, const ClassifyTargets& targets, double normalizer,
               double label_smoothing) const;
@@ -50,21 +52,24 @@ class ClassifyHead : public Module {
   // Whether this is Hugging Face's BertForSequenceClassification: the model around it then registers
   // `dropout` and `linear` itself, so that the classifier is stored as `classifier.*`; otherwise everything
   // lies under `head.*`.
-  bool is_standard() const { return options_.pooling == Pooling::Cls && !options_.mlp; }
-  bool needs_pooler() const { return options_.pooling == Pooling::Cls; }
+  bool is_standard() const {
+    return options_.pooling == Pooling::Cls && !options_.mlp && !features.needs_hidden();
+  }
+  bool needs_pooler() const {
+    return options_.pooling == Pooling::Cls && options_.features.kind != FeatureKind::Concat;
+  }
   const ClassifyHeadOptions& options() const { return options_; }
   // Terms of the loss for `examples` rows (the loss is a mean over rows, for several labels over rows and
   // labels).
   double loss_terms(std::size_t examples) const;
 
+  Features features;
   Dropout dropout;
   std::unique_ptr<Linear> linear;  // one of these two
   std::unique_ptr<Mlp> mlp;
   std::unique_ptr<AttentionPool> attention;  // Pooling::Attention
 
  private:
-  Tensor pool(const BertOutput& features, const Segments& segments) const;
-
   ClassifyHeadOptions options_;
 };
 

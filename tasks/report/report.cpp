@@ -191,10 +191,15 @@ std::string report_html(const Report& report) {
       "img-src data:\">"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><link rel=\"icon\" "
       "href=\"data:,\">";
+  std::string style = kReportStyle, sections;
+  for (const ReportSection& section : report.sections) {
+    style += section.css;
+    sections += fmt::format("<h2>{}</h2>{}\n", escape_html(section.title), section.html);
+  }
   html += fmt::format("<title>{}</title><style>{}</style></head>\n<body><main><h1>{}</h1>",
-                      escape_html(report.title), kReportStyle, escape_html(report.title));
+                      escape_html(report.title), style, escape_html(report.title));
   if (!report.subtitle.empty()) html += fmt::format("<p class=\"sub\">{}</p>", escape_html(report.subtitle));
-  html += score_tiles(report) + "\n" + curve_cards(report) + "\n" + decision_cards(report) + "\n";
+  html += score_tiles(report) + "\n" + curve_cards(report) + "\n" + decision_cards(report) + "\n" + sections;
   html += mistake_table(report) + "\n" + data_cards(report) + "\n" + run_cards(report);
   return html + "</main></body></html>\n";
 }

@@ -39,6 +39,13 @@ struct DataSummary {
   std::vector<int64_t> lengths;                               // tokens per example, drawn as a histogram
 };
 
+// A part that only some tasks have; made from escaped text (svg.h, escape_html).
+struct ReportSection {
+  std::string title;
+  std::string html;
+  std::string css = {};
+};
+
 struct Report {
   std::string title;
   std::string subtitle;                                       // model, date, commit: as the caller likes
@@ -48,6 +55,7 @@ struct Report {
   std::vector<std::vector<int64_t>> confusion;                // [gold][predicted]; empty: none
   std::vector<std::pair<double, double>> scatter;             // regression: (gold, predicted)
   bool regression = false;                                    // mistakes are distances, not probabilities
+  std::vector<ReportSection> sections;                        // shown after the decisions
   std::vector<Mistake> mistakes;                              // shown in the order given, at most 50
   std::vector<std::pair<std::string, double>> layer_weights;  // learned mix of layers, drawn as bars
   std::vector<DataSummary> data;

@@ -10,9 +10,10 @@
 #include "autograd/backend/dispatch.h"
 #include "autograd/check.h"
 #include "models/io/atomic_file.h"
-#include "tasks/classify/classify_setup.h"
+#include "tasks/tasks.h"
 #include "tasks/train/run_folder.h"
 #include "tasks/train/sampler.h"
+#include "tasks/train/tuning_setup.h"
 
 namespace sesame {
 namespace {
@@ -20,7 +21,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // The options that a resumed run must share with the one it continues.
-std::string fingerprint(const RunOptions& o, const ClassifyTask& task) {
+std::string fingerprint(const RunOptions& o, const Task& task) {
   const TrainerOptions& t = o.trainer;
   const Json json = {{"task", o.task},
                      {"train", o.train},
@@ -33,7 +34,7 @@ std::string fingerprint(const RunOptions& o, const ClassifyTask& task) {
                      {"limit", o.limit},
                      {"rows of the training data", task.train_size()},
                      {"dev", o.dev},
-                     {"rows of the development data", task.dev().examples.size()},
+                     {"rows of the development data", task.dev_size()},
                      {"metric", t.metric},
                      {"eval-every", t.eval_every},
                      {"early-stop", t.early_stop},
@@ -42,9 +43,28 @@ std::string fingerprint(const RunOptions& o, const ClassifyTask& task) {
                      {"init", o.init},
                      {"head", o.head},
                      {"pool", o.pool},
+                     {"tune", o.tune},
+                     {"adapter-kind", o.adapter_kind},
+                     {"adapter-size", o.adapter_size},
+                     {"adapter-norms", o.adapter_norms},
+                     {"lora-rank", o.lora_rank},
+                     {"lora-alpha", o.lora_alpha.has_value() ? Json(*o.lora_alpha) : Json("the rank")},
+                     {"unfreeze-top", o.unfreeze_top},
+                     {"unfreeze-gradually", o.unfreeze_gradually},
+                     {"layer-decay", o.layer_decay},
+                     {"features", o.features},
+                     {"features-norm", o.features_norm},
                      {"dropout", o.dropout.has_value() ? Json(*o.dropout) : Json("the model's own")},
                      {"label-smoothing", o.label_smoothing},
                      {"max-length", o.max_length},
+                     {"stride", o.stride},
+                     {"decode", o.decode},
+                     {"question", o.question},
+                     {"max-answer", o.max_answer},
+                     {"generator", o.generator},
+                     {"decoder-layers", o.decoder_layers},
+                     {"target-vocab", o.target_vocab},
+                     {"max-target-length", o.max_target_length},
                      {"dtype", dtype_name(o.dtype)},
                      {"epochs", t.epochs},
                      {"steps", t.steps},
@@ -63,7 +83,8 @@ std::string fingerprint(const RunOptions& o, const ClassifyTask& task) {
 
 Json metrics_json(const Metrics& metrics) { return Json::parse(metrics.json()); }
 
-Json result_json(const RunOptions& options, const ClassifySetup& setup, const TrainResult& result) {
+Json result_json(const RunOptions& options, const RunSetup& setup, const TuneCounts& tuned,
+                 const TrainResult& result) {
   const TrainState& state = result.state;
   const double seconds = std::max(state.train_seconds, 1e-9);
   Json json;
@@ -72,12 +93,14 @@ Json result_json(const RunOptions& options, const ClassifySetup& setup, const Tr
   json["train_seconds"] = state.train_seconds;
   json["examples_per_second"] = static_cast<double>(state.examples) / seconds;
   json["tokens_per_second"] = static_cast<double>(state.tokens) / seconds;
-  json["trainable_parameters"] = setup.model->parameter_count(true);
+  json["trainable_parameters"] = tuned.trained;
   json["peak_memory_bytes"] = peak_memory_bytes();
   json["final_loss"] = state.last_loss;
   json["dev"] = metrics_json(result.dev);
   json["steps"] = state.step;
   json["seed"] = options.trainer.seed;
+  const std::vector<double> layers = setup.task->layer_weights();
+  if (!layers.empty()) json["layer_weights"] = layers;
   if (state.best_step >= 0) json["best_step"] = state.best_step;
   if (state.skipped_steps > 0) json["skipped_steps"] = state.skipped_steps;
   return json;
@@ -90,7 +113,7 @@ std::string today() {
   return text;
 }
 
-void write_run_report(const RunOptions& options, const ClassifySetup& setup, const Json& json,
+void write_run_report(const RunOptions& options, const RunSetup& setup, const Json& json,
                       const TrainResult& result) {
   Report report;
   report.title =
@@ -105,9 +128,13 @@ void write_run_report(const RunOptions& options, const ClassifySetup& setup, con
                   {"examples per second", fmt::format("{:.1f}", number("examples_per_second"))},
                   {"tokens per second", fmt::format("{:.0f}", number("tokens_per_second"))},
                   {"peak memory", fmt::format("{:.0f} MB", number("peak_memory_bytes") / 1e6)},
-                  {"trained parameters", fmt::format("{} of {}", setup.model->parameter_count(true),
+                  {"trained parameters", fmt::format("{} of {}", json["trainable_parameters"].dump(),
                                                      setup.model->parameter_count())},
                   {"kernels", kernels(options.device).name}};
+  const std::vector<double> layers = setup.task->layer_weights();
+  for (std::size_t j = 0; j < layers.size(); ++j) {
+    report.layer_weights.emplace_back(j == 0 ? "embeddings" : fmt::format("layer {}", j), layers[j]);
+  }
   const Json shown = Json::parse(options.trainer.fingerprint);
   for (const auto& [key, value] : shown.items()) {
     report.options.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
@@ -116,8 +143,6 @@ void write_run_report(const RunOptions& options, const ClassifySetup& setup, con
 }
 
 void check_options(const RunOptions& options) {
-  SESAME_CHECK(options.task == "classify", "--task", "'{}' is not known: this version trains classify",
-               options.task);
   SESAME_CHECK(!options.train.empty(), "--train", "names no training data");
   SESAME_CHECK(!options.model.empty(), "--model", "names no model directory");
   SESAME_CHECK(options.limit >= 0 && options.dev_limit >= 0, "--limit", "must not be negative");
@@ -133,10 +158,29 @@ void check_options(const RunOptions& options) {
 }
 
 // The folder that predict and from_pretrained read; task.json comes last and marks it as finished.
-void write_model(const std::string& out, const ClassifySetup& setup) {
-  setup.tokenizer.save(out);
-  save_pretrained(out, *setup.model, setup.config, setup.config.architectures.at(0));
-  write_file_atomic(out + "/task.json", setup.file.to_json());
+void write_model(const RunOptions& options, RunSetup& setup) {
+  const std::string& out = options.trainer.out;
+  const std::string task_json = write_tuned_model(out, options, setup);
+  write_file_atomic(out + "/task.json", task_json);
+}
+
+// The learned mix of layers, on stderr.
+void say_layer_weights(const Task& task) {
+  const std::vector<double> layers = task.layer_weights();
+  if (layers.empty()) return;
+  std::string line = "weights of the layers: embeddings";
+  for (std::size_t j = 0; j < layers.size(); ++j)
+    line += fmt::format("{} {:.3f}", j == 0 ? "" : ",", layers[j]);
+  say(line);
+}
+
+// The options with the task's own values where they were left open.
+RunOptions completed(RunOptions options) {
+  options.task = task_of(options.task, options.preset);
+  const TaskKind& task = find_task(options.task);
+  options.trainer.batch_size = options.batch_size.value_or(task.batch_size);
+  task.defaults(options);
+  return options;
 }
 
 // Everything is written: the last checkpoint says so and the result stands beside it.
@@ -148,10 +192,10 @@ bool is_finished(const std::string& out) {
 }  // namespace
 
 std::string fine_tune(const RunOptions& given) {
-  RunOptions options = given;
+  RunOptions options = completed(given);
   check_options(options);
   const std::string& out = options.trainer.out;
-  ClassifySetup setup = set_up_classify(options);
+  RunSetup setup = find_task(options.task).set_up(options);
   check(options.trainer, *setup.task);
   options.trainer.fingerprint = fingerprint(options, *setup.task);
   if (options.trainer.resume && is_finished(out)) {
@@ -164,21 +208,23 @@ std::string fine_tune(const RunOptions& given) {
   }
   prepare_run_folder(out, options.trainer.resume, options.overwrite);
   write_file_atomic(out + "/run.toml", options.run_toml);
-  fmt::print(stderr, "{} parameters, {} of them trained; {}\n", setup.model->parameter_count(),
-             setup.model->parameter_count(true), kernels(options.device).name);
+  const TuneCounts tuned = count_tuned(*setup.model);  // before layers are frozen for a while
+  say(fmt::format("kernels: {}", kernels(options.device).name));
 
-  const TrainResult result = train(*setup.task, options.trainer);
-  const Json json = result_json(options, setup, result);
+  const TrainResult result = train(*setup.task, tuned_trainer(options, *setup.model));
+  const Json json = result_json(options, setup, tuned, result);
+  say_layer_weights(*setup.task);
   write_run_report(options, setup, json, result);
-  write_model(out, setup);
+  write_model(options, setup);
   write_file_atomic(out + "/result.json", json.dump(2) + "\n");
   return json.dump();
 }
 
-std::string dry_run(const RunOptions& options) {
+std::string dry_run(const RunOptions& given) {
+  const RunOptions options = completed(given);
   check_options(options);
-  ClassifySetup setup = set_up_classify(options);
-  const ClassifyTask& task = *setup.task;
+  const RunSetup setup = find_task(options.task).set_up(options);
+  const Task& task = *setup.task;
   check(options.trainer, task);
   std::int64_t tokens = 0, longest = 0;
   for (std::int64_t i = 0; i < task.train_size(); ++i) {
@@ -195,30 +241,20 @@ std::string dry_run(const RunOptions& options) {
                         [&task](std::int64_t i) { return task.train_length(i); });
   Json first = Json::array();
   const std::vector<std::int64_t> batch = sampler.epoch(0).at(0).at(0);
-  for (const std::int64_t i : batch) {
-    Json pieces = Json::array();
-    for (std::int64_t id : task.train_input(i, 0).ids) {
-      pieces.push_back(setup.tokenizer.token(static_cast<std::int32_t>(id)));
-    }
-    const Example& example = task.train().examples[static_cast<std::size_t>(i)];
-    Json one = {{"line", example.line}, {"tokens", pieces}};
-    if (setup.file.problem == Problem::OneClass) one["label"] = example.label;
-    if (setup.file.problem == Problem::MultiLabel) one["labels"] = example.labels;
-    if (setup.file.problem == Problem::Regression) one["value"] = example.value;
-    first.push_back(std::move(one));
-  }
+  for (const std::int64_t i : batch) first.push_back(Json::parse(task.show(i)));
   const std::int64_t parameters = setup.model->parameter_count();
   const Json json = {
       {"task", options.task},
       {"train_examples", task.train_size()},
-      {"dev_examples", task.dev().examples.size()},
+      {"dev_examples", task.dev_size()},
       {"tokens_per_example", static_cast<double>(tokens) / static_cast<double>(task.train_size())},
       {"longest", longest},
-      {"labels", setup.file.labels},
+      {"labels", setup.config.labels},
       {"parameters", parameters},
       {"trainable_parameters", setup.model->parameter_count(true)},
-      // weights, gradients and two moments of the optimiser
-      {"parameter_memory_bytes", parameters * 4 * static_cast<std::int64_t>(dtype_size(options.dtype))},
+      // weights; of those that are trained gradients and two moments of the optimiser
+      {"parameter_memory_bytes", (parameters + 3 * setup.model->parameter_count(true)) *
+                                     static_cast<std::int64_t>(dtype_size(options.dtype))},
       {"first_batch", first}};
   return json.dump();
 }

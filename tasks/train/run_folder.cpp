@@ -18,9 +18,11 @@ namespace fs = std::filesystem;
 namespace {
 
 bool written_by_run(const std::string& name) {
-  for (const char* own : {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json",
-                          "tokenizer_config.json", "special_tokens_map.json", "task.json", "run.toml",
-                          "metrics.jsonl", "report.html", "result.json", "checkpoints"}) {
+  for (const char* own :
+       {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json", "adapter.safetensors", "adapter_config.json", "model_head.safetensors",
+        "head_config.json", "layer_norms.safetensors", "task.json", "run.toml", "metrics.jsonl",
+        "report.html", "result.json", "checkpoints"}) {
     if (name == own) return true;
   }
   return name.starts_with("events.out.tfevents.");

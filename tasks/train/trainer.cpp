@@ -39,7 +39,7 @@ class Run {
                   .seed = options.seed},
                  [&task](std::int64_t i) { return task.train_length(i); }),
         parameters_(task.model().parameters()),
-        optimizer_(parameters_, {.weight_decay = options.weight_decay}),
+        optimizer_(parameters_, {.weight_decay = options.weight_decay, .lr_factor = options.lr_factor}),
         checkpoints_(options.out, options.keep),
         metric_(options.metric.empty() ? task.main_metric() : options.metric) {
     for (const NamedParameter& p : parameters_) {
@@ -65,12 +65,13 @@ class Run {
   Task& task_;
   const TrainerOptions& options_;
   Sampler sampler_;
-  std::vector<NamedParameter> parameters_, trained_;
+  std::vector<NamedParameter> parameters_;
+  std::vector<NamedParameter> trained_;  // what checkpoints hold: the rest is as the run begins with it
   AdamW optimizer_;
   Checkpoints checkpoints_;
   std::string metric_;
   Schedule schedule_;
-  std::int64_t total_steps_ = 0;
+  std::int64_t total_steps_ = 0, epochs_ = 0;
   double planning_seconds_ = 0;  // a token budget tokenises before the first step: that counts as training
   std::int64_t bad_in_a_row_ = 0;
   TrainState state_;
@@ -83,6 +84,12 @@ class Run {
 void Run::plan_length() {
   const Clock::time_point begin = Clock::now();
   total_steps_ = options_.steps;
+  epochs_ = options_.epochs;
+  if (options_.steps > 0 && options_.begin_epoch) {
+    const auto updates = options_.batch_tokens == 0 ? sampler_.updates_per_epoch()
+                                                    : static_cast<std::int64_t>(sampler_.epoch(0).size());
+    epochs_ = (options_.steps + updates - 1) / updates;
+  }
   if (total_steps_ == 0 && options_.batch_tokens == 0)
     total_steps_ = options_.epochs * sampler_.updates_per_epoch();
   if (total_steps_ == 0) {
@@ -107,7 +114,7 @@ std::int64_t Run::begin() {
           "the run in '{}' cannot go on with other options: {}; give the old ones, or start anew with "
           "--overwrite",
           options_.out, changed);
-      state_ = checkpoints_.load_newest(parameters_, optimizer_);
+      state_ = checkpoints_.load_newest(trained_, optimizer_);
       fmt::print(stderr, "resuming at update {} of {}\n", state_.step, total_steps_);
     } else {
       fmt::print(stderr, "nothing to resume in '{}': starting from the beginning\n", options_.out);
@@ -177,6 +184,7 @@ void Run::update(const Update& parts) {
   board_->scalar("train/loss", loss, state_.step);
   board_->scalar("train/lr", lr, state_.step);
   progress_->update(state_.step, fmt::format("loss {:.4f}  lr {:.2e}", loss, lr));
+  if (options_.after_update) options_.after_update(state_.step, loss);
 }
 
 void Run::evaluate() {
@@ -193,7 +201,7 @@ void Run::evaluate() {
     state_.best_score = score;
     state_.best_step = state_.step;
     state_.evaluations_without_gain = 0;
-    checkpoints_.save_best(state_, parameters_);
+    checkpoints_.save_best(state_, trained_);
   } else {
     ++state_.evaluations_without_gain;
   }
@@ -207,13 +215,13 @@ void Run::after_update(bool epoch_ends) {
   if (evaluates) evaluate();
   const bool saves = options_.save_every > 0 ? state_.step % options_.save_every == 0 : evaluates;
   const bool ends = last_step() || result_.stopped_early;
-  if (saves && !ends) checkpoints_.save_step(state_, parameters_, optimizer_);
+  if (saves && !ends) checkpoints_.save_step(state_, trained_, optimizer_);
 }
 
 void Run::finish() {
   if (options_.keep_best && checkpoints_.has_best() && state_.best_step != state_.step) {
     // The last checkpoint is written already: it holds the weights that belong to its optimiser.
-    checkpoints_.load_best(parameters_);
+    checkpoints_.load_best(trained_);
     task_.model().eval();
     result_.dev = task_.evaluate();
   }
@@ -236,6 +244,7 @@ TrainResult Run::run() {
   if (before == 0) state_.train_seconds += planning_seconds_;
   std::int64_t step = 0;
   for (std::int64_t epoch = 0; !last_step() && !result_.stopped_early; ++epoch) {
+    if (options_.begin_epoch) options_.begin_epoch(epoch, epochs_, trained_);
     const Clock::time_point ordering = Clock::now();
     const std::vector<Update> updates = sampler_.epoch(epoch);
     if (step >= before) state_.train_seconds += seconds_since(ordering);
@@ -248,7 +257,7 @@ TrainResult Run::run() {
   progress_->finish();
   board_->flush();
   state_.finished = true;
-  checkpoints_.save_step(state_, parameters_, optimizer_);
+  checkpoints_.save_step(state_, trained_, optimizer_);
   finish();
   return result_;
 }
@@ -276,7 +285,7 @@ void check(const TrainerOptions& o, const Task& task) {
   number("--warmup", o.warmup);
   number("--weight-decay", o.weight_decay);
   number("--clip", o.clip);
-  if (!task.has_dev()) {
+  if (task.dev_size() == 0) {
     SESAME_CHECK(o.metric.empty() && o.early_stop == 0 && !o.keep_best, "train",
                  "--metric, --early-stop and --keep-best need development data: pass --dev");
     return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "nn/optim/schedule.h"
@@ -31,6 +32,14 @@ struct TrainerOptions {
   bool resume = false;
   std::string out;          // folder of the run
   std::string fingerprint;  // of everything that a resumed run must share
+  // Factor on the learning rate of a parameter; none: 1.
+  std::function<double(const std::string& parameter)> lr_factor = {};
+  // Called before each epoch (from 0) of `epochs`, also of those that a resumed run did before, with all
+  // parameters that are trained at some time; may switch their gradients.
+  std::function<void(std::int64_t epoch, std::int64_t epochs, const std::vector<NamedParameter>& trained)>
+      begin_epoch = {};
+  // Called after each update with its number and its loss: measurements, snapshots of the weights.
+  std::function<void(std::int64_t step, double loss)> after_update = {};
 };
 
 struct TrainResult {

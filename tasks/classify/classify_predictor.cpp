@@ -1,8 +1,10 @@
-#include "tasks/classify/predict.h"
+#include "tasks/classify/classify_predictor.h"
 
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "tasks/classify/score.h"
+#include "tasks/data/presets.h"
 #include "tasks/data/source.h"
 
 namespace sesame {
@@ -19,11 +21,7 @@ Json label_json(std::span<const float> scores, const TrainedClassifier& model) {
   if (model.file.problem == Problem::Regression) return scores[0];
   if (model.file.problem == Problem::OneClass)
     return predicted_label(scores, model.labels, Problem::OneClass);
-  Json given = Json::array();
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (scores[i] > 0.5f) given.push_back(model.labels.names()[i]);
-  }
-  return given;
+  return given_names(scores, model.labels);
 }
 
 // What one line predicts: names, or a number.
@@ -70,21 +68,34 @@ LabelMap labels_of(const Dataset& data, const std::vector<Prediction>& predictio
 
 }  // namespace
 
-ClassifyPredictor::ClassifyPredictor(const std::vector<std::string>& directories, Device device,
-                                     std::int64_t batch_tokens, bool verbose) {
-  SESAME_CHECK(!directories.empty(), "--model", "names no model");
-  SESAME_CHECK(batch_tokens > 0, "--batch-tokens", "must be positive, got {}", batch_tokens);
-  for (const std::string& directory : directories) {
-    models_.push_back(load_trained_classifier(directory, device, verbose));
-    models_.back().options.eval_tokens = batch_tokens;
+ClassifyPredictor::ClassifyPredictor(const UseOptions& options) : options_(options) {
+  TrainedFolders folders(options);
+  for (const std::string& directory : options.models) {
+    models_.push_back(load_trained_classifier(folders, directory));
+    models_.back().options.eval_tokens = options.batch_tokens;
     SESAME_CHECK(models_.back().file.labels == first().file.labels &&
                      models_.back().file.problem == first().file.problem,
                  "--model", "'{}' and '{}' have different labels and cannot form an ensemble",
-                 directories.front(), directory);
+                 options.models.front(), directory);
   }
 }
 
-ClassifyOutputs ClassifyPredictor::predict(const std::vector<Example>& examples) const {
+ReadOptions ClassifyPredictor::read_options(bool need_label) const {
+  ReadOptions read = first().read_options(need_label);
+  if (!options_.preset.empty()) {
+    const ReadOptions own = read;
+    read = find_preset(options_.preset).read;
+    read.kind = own.kind;
+    read.need_label = need_label;
+    read.text_count = own.text_count;
+  }
+  if (!options_.columns.empty()) read.columns = parse_columns(options_.columns, read.columns);
+  if (!options_.format.empty()) read.format = parse_format(options_.format);
+  read.limit = static_cast<std::size_t>(options_.limit);
+  return read;
+}
+
+ClassifyOutputs ClassifyPredictor::outputs(const std::vector<Example>& examples) const {
   ClassifyOutputs mean;
   for (const TrainedClassifier& model : models_) {
     const ClassifyOutputs one = classify_all(*model.model, model.tokenizer, examples, model.options);
@@ -97,30 +108,67 @@ ClassifyOutputs ClassifyPredictor::predict(const std::vector<Example>& examples)
   return mean;
 }
 
-std::vector<std::string> ClassifyPredictor::json_lines(const std::vector<Example>& examples,
-                                                       bool logits) const {
-  const ClassifyOutputs outputs = predict(examples);
+void ClassifyPredictor::give_lines(const std::vector<Example>& examples, const LineSink& sink) const {
+  const ClassifyOutputs given = outputs(examples);
   const auto width = static_cast<std::size_t>(first().file.outputs());
-  std::vector<std::string> lines;
   for (std::size_t i = 0; i < examples.size(); ++i) {
-    const std::span<const float> scores(outputs.predictions.data() + i * width, width);
+    const std::span<const float> scores(given.predictions.data() + i * width, width);
     Json line;
     line["label"] = label_json(scores, first());
     for (std::size_t j = 0; j < width; ++j) {
       line["scores"][first().labels.size() > j ? first().labels.names()[j] : "value"] = scores[j];
     }
-    if (logits) {
+    if (options_.logits) {
       line["logits"] =
-          std::vector<float>(outputs.logits.begin() + static_cast<std::ptrdiff_t>(i * width),
-                             outputs.logits.begin() + static_cast<std::ptrdiff_t>((i + 1) * width));
+          std::vector<float>(given.logits.begin() + static_cast<std::ptrdiff_t>(i * width),
+                             given.logits.begin() + static_cast<std::ptrdiff_t>((i + 1) * width));
     }
-    lines.push_back(line.dump());
+    sink(line.dump());
   }
-  return lines;
 }
 
-Metrics score_prediction_file(const std::string& path, const Dataset& data,
-                              const std::vector<std::string>& labels) {
+void ClassifyPredictor::predict(const std::string& input, const LineSink& sink) {
+  ExampleReader reader(input, read_options(false));
+  std::vector<Example> chunk;
+  for (bool more = true; more;) {
+    Example example;
+    more = reader.next(example);
+    if (more) chunk.push_back(std::move(example));
+    if (chunk.size() == chunk_size(input) || (!more && !chunk.empty())) {
+      give_lines(chunk, sink);
+      chunk.clear();
+    }
+  }
+  for (const Dropped& d : reader.dropped()) {
+    fmt::print(stderr, "{} rows left out: {} (first at line {})\n", d.count, d.reason, d.first_line);
+  }
+}
+
+Metrics ClassifyPredictor::evaluate(const std::string& path) {
+  const Dataset data = read_examples(path, read_options(true));
+  fmt::print(stderr, "{}: {}\n", path, describe(data));
+  return score_classification(data, first().labels, first().file.problem, outputs(data.examples).predictions);
+}
+
+std::unique_ptr<Predictor> load_classify(const UseOptions& options) {
+  return std::make_unique<ClassifyPredictor>(options);
+}
+
+Metrics score_classify(const ScoreOptions& options) {
+  ReadOptions read;
+  std::vector<std::string> labels;
+  if (!options.preset.empty()) {
+    read = find_preset(options.preset).read;
+    labels = find_preset(options.preset).labels;
+  }
+  if (!options.columns.empty()) read.columns = parse_columns(options.columns, read.columns);
+  if (!options.format.empty()) read.format = parse_format(options.format);
+  if (!options.labels.empty()) read.kind = parse_label_kind(options.labels);
+  if (!options.label_separator.empty()) read.label_separator = options.label_separator;
+  read.limit = static_cast<std::size_t>(options.limit);
+  const Dataset data = read_examples(options.data, read);
+  fmt::print(stderr, "{}: {}\n", options.data, describe(data));
+  const std::string& path = options.predictions;
   std::vector<Prediction> predictions;
   LineReader reader(path);
   for (std::string text; reader.next(text);) {

@@ -1,37 +1,6 @@
 #!/usr/bin/env bash
-# The programs from outside: exit codes, one-line errors, files left behind. $1 is the folder of the programs.
-set -uo pipefail
-source_dir=$(cd "$(dirname "$0")/.." && pwd)
-tools=$1
-model=$source_dir/tests/golden/tiny_bert
-folder=$(mktemp -d)
-mounted=
-trap '[ -z "$mounted" ] || umount "$folder/small"; rm -rf "$folder"' EXIT
-cd "$folder"
-failures=0 checks=0
-
-# refuses <text expected in the error> <command...>: exit code 2, one line on stderr beside the messages, that text.
-refuses() {
-  local expected=$1; shift
-  checks=$((checks + 1))
-  "$@" >out.txt 2>err.txt </dev/null; local code=$?
-  local last; last=$(tail -n 1 err.txt)
-  if [ $code -ne 2 ] || ! grep -qF -- "$expected" <<<"$last"; then
-    echo "FAILED: ${*##*/}: exit code $code, expected 2 and '$expected', got: $last"; failures=$((failures + 1))
-  fi
-  if [ -e run/task.json ] || [ -e run/model.safetensors ]; then
-    echo "FAILED: ${*##*/}: left something that looks finished"; failures=$((failures + 1))
-  fi
-  rm -rf run
-}
-accepts() {
-  checks=$((checks + 1))
-  "$@" >out.txt 2>err.txt </dev/null || { echo "FAILED: ${*##*/}: exit code $?: $(tail -n 1 err.txt)"; failures=$((failures + 1)); }
-}
-says() {  # says <text>: in the last program's stdout
-  checks=$((checks + 1))
-  grep -qF -- "$1" out.txt || { echo "FAILED: expected '$1' on stdout, got: $(head -c 300 out.txt)"; failures=$((failures + 1)); }
-}
+# The programs from outside, with one class for each text: exit codes, one-line errors, files left behind.
+. "$(dirname "$0")/common.sh"
 
 printf 'text\tlabel\nthe good\tyes\nnot a\tno\nis good b\tyes\nnot\tno\n' >train.tsv
 cp train.tsv dev.tsv
@@ -112,6 +81,3 @@ if [ "$(id -u)" -eq 0 ] && mount -t tmpfs -o size=150k tmpfs small 2>/dev/null; 
 else
   echo "skipped: the full disk (needs root and tmpfs)"
 fi
-
-echo "$checks checks, $failures failures"
-[ $failures -eq 0 ]

@@ -1,0 +1,37 @@
+#include "tools/common/use_options.h"
+
+#include "autograd/backend/dispatch.h"
+#include "autograd/check.h"
+#include "tasks/tasks.h"
+
+namespace sesame {
+
+void add_use_options(CLI::App& app, UseOptions& use, std::string& device) {
+  app.add_option("--model", use.models, "Folder of a finished run of train; several are an ensemble")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--base", use.base, "Model that an adapter was trained on, if it is no longer where it was");
+  app.add_option("--columns", use.columns, "Columns by name, if they are not those of the training data");
+  app.add_option("--format", use.format,
+                 "auto, tsv, csv, jsonl, lines, conll, conllu, squad (default: by extension)");
+  app.add_option("--batch-tokens", use.batch_tokens, "Tokens per batch");
+  app.add_option("--device", device, "cpu, cuda, cuda:N");
+}
+
+std::unique_ptr<Predictor> load_predictor(UseOptions& use, const std::string& device, bool verbose) {
+  use.device = Device::parse(device);
+  use.verbose = verbose;
+  kernels(use.device);  // says now when there is no such device
+  SESAME_CHECK(!use.models.empty(), "--model", "names no model");
+  SESAME_CHECK(use.batch_tokens > 0, "--batch-tokens", "must be positive, got {}", use.batch_tokens);
+  SESAME_CHECK(use.limit >= 0, "--limit", "must not be negative, got {}", use.limit);
+  SESAME_CHECK(use.n_best >= 0, "--n-best", "must not be negative, got {}", use.n_best);
+  const std::string task = trained_task(use.models.front());
+  for (const std::string& other : use.models) {
+    const std::string its = trained_task(other);
+    SESAME_CHECK(its == task, "--model", "'{}' was trained for {}, '{}' for {}: they cannot form an ensemble",
+                 use.models.front(), task, other, its);
+  }
+  return find_task(task).load(use);
+}
+
+}  // namespace sesame

@@ -1,0 +1,18 @@
+// The options that predict and evaluate share.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tasks/use/predictor.h"
+#include "tools/common/program.h"
+
+namespace sesame {
+
+void add_use_options(CLI::App& app, UseOptions& use, std::string& device);
+
+// The trained models that `use` names, ready to predict. Throws Error for options out of range and for models
+// of different tasks.
+std::unique_ptr<Predictor> load_predictor(UseOptions& use, const std::string& device, bool verbose);
+
+}  // namespace sesame
