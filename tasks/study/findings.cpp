@@ -1,0 +1,94 @@
+#include "tasks/study/findings.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "tasks/report/svg.h"
+
+namespace sesame {
+namespace {
+
+int decimals_of(double value) {
+  const double size = std::abs(value);
+  return size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0;
+}
+
+}  // namespace
+
+Spread spread_of(const std::vector<double>& values) {
+  Spread spread{.count = values.size()};
+  if (values.empty()) return spread;
+  for (const double value : values) spread.mean += value / static_cast<double>(values.size());
+  double squares = 0;
+  for (const double value : values) squares += (value - spread.mean) * (value - spread.mean);
+  if (values.size() > 1) spread.deviation = std::sqrt(squares / static_cast<double>(values.size() - 1));
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  spread.low = *low, spread.high = *high;
+  return spread;
+}
+
+std::string short_number(double value) {
+  if (!std::isfinite(value)) return "-";
+  if (value != 0 && std::abs(value) < 0.001) return fmt::format("{:.1e}", value);
+  return fmt::format("{:.{}f}", value, decimals_of(value));
+}
+
+std::string spread_text(const Spread& spread) {
+  if (spread.count == 0) return "-";
+  if (spread.count == 1) return short_number(spread.mean);
+  // As many decimals as the larger of the two needs.
+  const double larger = std::max(std::abs(spread.mean), spread.deviation);
+  if (larger > 0 && larger < 0.001) return fmt::format("{:.1e} ± {:.1e}", spread.mean, spread.deviation);
+  return fmt::format("{:.{}f} ± {:.{}f}", spread.mean, decimals_of(larger), spread.deviation,
+                     decimals_of(larger));
+}
+
+Verdict below(const Spread& first, const Spread& second, double margin) {
+  if (first.count == 0 || second.count == 0) return Verdict::Mixed;
+  if (first.high + margin < second.low) return Verdict::Agrees;
+  return first.low > second.high + margin ? Verdict::Differs : Verdict::Mixed;
+}
+
+Verdict together(const std::vector<Verdict>& verdicts) {
+  if (verdicts.empty()) return Verdict::Mixed;
+  for (const Verdict verdict : verdicts) {
+    if (verdict != verdicts.front()) return Verdict::Mixed;
+  }
+  return verdicts.front();
+}
+
+std::string findings_table(const std::vector<Finding>& findings) {
+  std::string html =
+      "<div class=\"card scroll\"><table><tr><th>published</th><th>here</th><th>numbers</th></tr>";
+  for (const Finding& finding : findings) {
+    const char* css = finding.verdict == Verdict::Agrees    ? "agrees"
+                      : finding.verdict == Verdict::Differs ? "differs"
+                                                            : "mixed";
+    const char* word = finding.verdict == Verdict::Agrees    ? "agrees"
+                       : finding.verdict == Verdict::Differs ? "does not agree"
+                                                             : "undecided";
+    html += fmt::format(
+        "<tr><td>{}<br><small class=\"faint\">{}</small></td><td class=\"verdict "
+        "{}\">{}</td><td>{}</td></tr>",
+        escape_html(finding.claim), escape_html(finding.source), css, word, escape_html(finding.numbers));
+  }
+  return html + "</table></div>";
+}
+
+std::string numbers_table(const std::vector<std::vector<std::string>>& rows) {
+  std::string html = "<div class=\"scroll\"><table class=\"numbers\">";
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    html += "<tr>";
+    for (std::size_t c = 0; c < rows[r].size(); ++c) {
+      const char* cell = r == 0 ? "th" : "td";
+      html +=
+          fmt::format("<{0}{1}>{2}</{0}>", cell, c > 0 ? " class=\"number\"" : "", escape_html(rows[r][c]));
+    }
+    html += "</tr>";
+  }
+  return html + "</table></div>";
+}
+
+}  // namespace sesame
