@@ -111,7 +111,9 @@ std::string decision_cards(const Report& report) {
   std::string html;
   if (!report.confusion.empty()) {
     const bool small = report.confusion.size() <= kMaxMatrix;
-    html += "<div class=\"card\"><h3>Confusion matrix</h3>" +
+    const bool wide = small && report.confusion.size() > 6;  // takes the whole row of cards
+    html += fmt::format("<div class=\"card\"{}><h3>Confusion matrix</h3>",
+                        wide ? " style=\"grid-column: 1 / -1\"" : "") +
             (small ? matrix_table(report) : confusion_pairs(report)) + "</div>";
   }
   if (!report.scatter.empty()) {

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -75,11 +76,20 @@ void add_curves(const std::string& metrics_jsonl, Report& report) {
   }
   report.curves.push_back(std::move(loss));
   report.curves.push_back(std::move(rate));
-  Curve scores{.title = "Dev scores", .y_label = "score", .series = {}};
+  // Fractions, percents and losses have scales of their own.
+  Curve fractions{.title = "Dev scores", .y_label = "score", .series = {}};
+  Curve percents{.title = "Dev scores, 0 to 100", .y_label = "score", .series = {}};
+  Curve errors{.title = "Dev loss", .y_label = "loss", .series = {}};
   for (auto& [name, series] : dev) {
-    if (series.points.size() > 1) scores.series.push_back(std::move(series));  // one point makes no curve
+    if (series.points.size() < 2) continue;  // one point makes no curve
+    const auto above_one = [](const std::pair<double, double>& point) { return point.second > 1; };
+    const bool percent = std::any_of(series.points.begin(), series.points.end(), above_one);
+    Curve& curve = !higher_is_better(name) ? errors : percent ? percents : fractions;
+    curve.series.push_back(std::move(series));
   }
-  if (!scores.series.empty()) report.curves.push_back(std::move(scores));
+  for (Curve* curve : {&fractions, &percents, &errors}) {
+    if (!curve->series.empty()) report.curves.push_back(std::move(*curve));
+  }
 }
 
 std::int64_t peak_memory_bytes() {
