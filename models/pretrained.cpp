@@ -12,14 +12,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Heads of Hugging Face's BERT classes and our own: not part of the trunk.
-const std::vector<std::string> kHeads = {"cls", "classifier", "qa_outputs", "head"};
+}  // namespace
+
+const std::vector<std::string>& head_prefixes() {
+  static const std::vector<std::string> prefixes = {"cls", "classifier", "qa_outputs", "head"};
+  return prefixes;
+}
 
 bool stores_pooler(const WeightFiles& files) {
   return files.contains("pooler.dense.weight") || files.contains("bert.pooler.dense.weight");
 }
-
-}  // namespace
 
 BertConfig read_bert_config(const std::string& directory) {
   std::error_code ignored;
@@ -42,7 +44,7 @@ LoadedBert load_bert(const std::string& directory, const LoadBertOptions& option
   const bool with_pooler = options.pooler == PoolerChoice::Always ||
                            (options.pooler == PoolerChoice::IfStored && stores_pooler(files));
   loaded.model = std::make_unique<Bert>(loaded.config, with_pooler);
-  LoadOptions load{.fresh = {}, .ignore = kHeads, .verbose = options.verbose};
+  LoadOptions load{.fresh = {}, .ignore = head_prefixes(), .verbose = options.verbose};
   if (options.pooler == PoolerChoice::Always) load.fresh.push_back("pooler");
   if (options.pooler == PoolerChoice::Never) load.ignore.insert(load.ignore.end(), {"pooler", "bert.pooler"});
   loaded.report = load_weights(*loaded.model, files, load);

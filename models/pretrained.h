@@ -27,6 +27,11 @@ struct LoadedBert {
   LoadReport report;  // empty for a random start, but for `fresh`
 };
 
+// Where the heads of all tasks lie in files, Hugging Face's and ours: not part of the trunk.
+const std::vector<std::string>& head_prefixes();
+// Whether a directory's weights hold a pooler, with or without the prefix "bert.".
+bool stores_pooler(const WeightFiles& files);
+
 // config.json of a directory.
 BertConfig read_bert_config(const std::string& directory);
 

@@ -1,11 +1,9 @@
 #include "tasks/tasks.h"
 
 #include <array>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
-#include "models/io/strict_json.h"
 #include "tasks/classify/classify_predictor.h"
 #include "tasks/data/presets.h"
 #include "tasks/data/source.h"
@@ -15,6 +13,7 @@
 #include "tasks/generate/generate_setup.h"
 #include "tasks/tag/tag_predictor.h"
 #include "tasks/tag/tag_setup.h"
+#include "tasks/use/task_json.h"
 
 namespace sesame {
 namespace {
@@ -68,12 +67,9 @@ std::string task_of(const std::string& task, const std::string& preset) {
 }
 
 std::string trained_task(const std::string& directory) {
-  const std::string path = directory + "/task.json";
-  SESAME_CHECK(std::filesystem::exists(path), "--model",
-               "'{}' holds no task.json: expected the folder of a finished run of train", directory);
-  const nlohmann::json json = read_json_file(path);
-  SESAME_CHECK(json.is_object() && json.contains("task") && json["task"].is_string(), path,
-               "not a task file of this program: it names no task");
+  const nlohmann::json json = read_task_json(directory);
+  SESAME_CHECK(json.is_object() && json.contains("task") && json["task"].is_string(),
+               directory + "/task.json", "not a task file of this program: it names no task");
   return json["task"];
 }
 

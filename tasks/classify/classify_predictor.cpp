@@ -129,19 +129,10 @@ void ClassifyPredictor::give_lines(const std::vector<Example>& examples, const L
 
 void ClassifyPredictor::predict(const std::string& input, const LineSink& sink) {
   ExampleReader reader(input, read_options(false));
-  std::vector<Example> chunk;
-  for (bool more = true; more;) {
-    Example example;
-    more = reader.next(example);
-    if (more) chunk.push_back(std::move(example));
-    if (chunk.size() == chunk_size(input) || (!more && !chunk.empty())) {
-      give_lines(chunk, sink);
-      chunk.clear();
-    }
-  }
-  for (const Dropped& d : reader.dropped()) {
-    fmt::print(stderr, "{} rows left out: {} (first at line {})\n", d.count, d.reason, d.first_line);
-  }
+  for_each_chunk<Example>(
+      input, [&](Example& example) { return reader.next(example); },
+      [&](const std::vector<Example>& chunk) { give_lines(chunk, sink); });
+  say_dropped(reader.dropped());
 }
 
 Metrics ClassifyPredictor::evaluate(const std::string& path) {

@@ -1,10 +1,9 @@
 #include "tasks/classify/task_file.h"
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
-#include "models/io/strict_json.h"
+#include "tasks/use/task_json.h"
 
 namespace sesame {
 namespace {
@@ -55,16 +54,8 @@ std::string ClassifyTaskFile::to_json() const {
 
 ClassifyTaskFile ClassifyTaskFile::read(const std::string& directory) {
   const std::string path = directory + "/task.json";
-  SESAME_CHECK(std::filesystem::exists(path), "--model",
-               "'{}' holds no task.json: expected the folder of a finished run of train", directory);
-  const nlohmann::json json = read_json_file(path);
   ClassifyTaskFile file;
-  try {
-    const std::string task = json.at("task");
-    SESAME_CHECK(json.at("format") == 1 && task == "classify", path,
-                 "holds task '{}' in format {}: this version "
-                 "reads task 'classify' in format 1",
-                 task, json.at("format").dump());
+  read_task_json(directory, "classify", [&](const nlohmann::json& json) {
     file.problem = parse_problem(json.at("problem"), path);
     file.labels = json.at("labels").get<std::vector<std::string>>();
     file.mlp = json.at("head") == "mlp";
@@ -78,9 +69,7 @@ ClassifyTaskFile ClassifyTaskFile::read(const std::string& directory) {
     file.label_separator = json.at("label_separator");
     file.texts = json.at("texts");
     file.metrics = json.at("metrics").get<std::vector<std::string>>();
-  } catch (const nlohmann::json::exception& error) {
-    fail(path, "not a task file of this program: {}", error.what());
-  }
+  });
   return file;
 }
 

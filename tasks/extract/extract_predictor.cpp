@@ -102,19 +102,10 @@ void ExtractPredictor::give_lines(const std::vector<QuestionExample>& examples, 
 
 void ExtractPredictor::predict(const std::string& input, const LineSink& sink) {
   QuestionReader reader(input, read_options(false));
-  std::vector<QuestionExample> chunk;
-  for (bool more = true; more;) {
-    QuestionExample example;
-    more = reader.next(example);
-    if (more) chunk.push_back(std::move(example));
-    if (chunk.size() == chunk_size(input) || (!more && !chunk.empty())) {
-      give_lines(chunk, sink);
-      chunk.clear();
-    }
-  }
-  for (const Dropped& d : reader.source().dropped()) {
-    say(fmt::format("{} rows left out: {} (first at line {})", d.count, d.reason, d.first_line));
-  }
+  for_each_chunk<QuestionExample>(
+      input, [&](QuestionExample& example) { return reader.next(example); },
+      [&](const std::vector<QuestionExample>& chunk) { give_lines(chunk, sink); });
+  say_dropped(reader.source().dropped());
 }
 
 Metrics ExtractPredictor::evaluate(const std::string& path) {

@@ -1,10 +1,9 @@
 #include "tasks/extract/task_file.h"
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
-#include "models/io/strict_json.h"
+#include "tasks/use/task_json.h"
 
 namespace sesame {
 
@@ -31,15 +30,8 @@ std::string ExtractTaskFile::to_json() const {
 
 ExtractTaskFile ExtractTaskFile::read(const std::string& directory) {
   const std::string path = directory + "/task.json";
-  SESAME_CHECK(std::filesystem::exists(path), "--model",
-               "'{}' holds no task.json: expected the folder of a finished run of train", directory);
-  const nlohmann::json json = read_json_file(path);
   ExtractTaskFile file;
-  try {
-    const std::string task = json.at("task");
-    SESAME_CHECK(json.at("format") == 1 && task == "extract", path,
-                 "holds task '{}' in format {}: task 'extract' in format 1 is wanted", task,
-                 json.at("format").dump());
+  read_task_json(directory, "extract", [&](const nlohmann::json& json) {
     file.mlp = json.at("head") == "mlp";
     file.features = parse_features(json.value("features", "last"), json.value("features_norm", false));
     file.windows.max_length = json.at("max_length");
@@ -53,9 +45,7 @@ ExtractTaskFile ExtractTaskFile::read(const std::string& directory) {
     file.preset = json.at("preset");
     file.columns.texts = json.at("text_columns").get<std::vector<std::string>>();
     file.columns.label = json.at("label_column");
-  } catch (const nlohmann::json::exception& error) {
-    fail(path, "not a task file of this program: {}", error.what());
-  }
+  });
   SESAME_CHECK(file.windows.stride >= 0 && file.max_answer > 0 && (file.texts == 1 || file.texts == 2), path,
                "stride {}, max_answer {}, texts {}: out of range", file.windows.stride, file.max_answer,
                file.texts);

@@ -46,21 +46,14 @@ class GeneratePredictor : public Predictor {
 
   void predict(const std::string& input, const LineSink& sink) override {
     ExampleReader reader(input, read_options(false));
-    std::vector<Example> chunk;
     std::int64_t given = 0;
-    for (bool more = true; more;) {
-      Example example;
-      more = reader.next(example);
-      if (more) chunk.push_back(std::move(example));
-      if (chunk.size() == chunk_size(input) || (!more && !chunk.empty())) {
-        give_lines(write(chunk, given), sink);
-        given += static_cast<std::int64_t>(chunk.size());
-        chunk.clear();
-      }
-    }
-    for (const Dropped& d : reader.dropped()) {
-      fmt::print(stderr, "{} rows left out: {} (first at line {})\n", d.count, d.reason, d.first_line);
-    }
+    for_each_chunk<Example>(
+        input, [&](Example& example) { return reader.next(example); },
+        [&](const std::vector<Example>& chunk) {
+          give_lines(write(chunk, given), sink);
+          given += static_cast<std::int64_t>(chunk.size());
+        });
+    say_dropped(reader.dropped());
   }
 
   Metrics evaluate(const std::string& path) override {

@@ -1,10 +1,9 @@
 #include "tasks/generate/task_file.h"
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
-#include "models/io/strict_json.h"
+#include "tasks/use/task_json.h"
 
 namespace sesame {
 
@@ -37,16 +36,8 @@ std::string GenerateTaskFile::to_json() const {
 }
 
 GenerateTaskFile GenerateTaskFile::read(const std::string& directory) {
-  const std::string path = directory + "/task.json";
-  SESAME_CHECK(std::filesystem::exists(path), "--model",
-               "'{}' holds no task.json: expected the folder of a finished run of train", directory);
-  const nlohmann::json json = read_json_file(path);
   GenerateTaskFile file;
-  try {
-    const std::string task = json.at("task");
-    SESAME_CHECK(json.at("format") == 1 && task == "generate", path,
-                 "holds task '{}' in format {}: wanted is task 'generate' in format 1", task,
-                 json.at("format").dump());
+  read_task_json(directory, "generate", [&](const nlohmann::json& json) {
     file.generator = parse_generator(json.at("generator"));
     file.decoder_layers = json.at("decoder_layers");
     file.own_vocabulary = json.at("target_vocabulary") == "own";
@@ -57,9 +48,7 @@ GenerateTaskFile GenerateTaskFile::read(const std::string& directory) {
     file.columns.texts = json.at("text_columns").get<std::vector<std::string>>();
     file.columns.label = json.at("target_column");
     file.texts = json.at("texts");
-  } catch (const nlohmann::json::exception& error) {
-    fail(path, "not a task file of this program: {}", error.what());
-  }
+  });
   return file;
 }
 

@@ -102,21 +102,14 @@ void TagPredictor::say_unknown() const {
 void TagPredictor::predict(const std::string& input, const LineSink& sink) {
   const WordReadOptions read = read_options(input, false);
   WordReader reader(input, read);
-  std::vector<WordSentence> chunk;
   std::size_t count = 0;
-  for (bool more = true; more;) {
-    WordSentence sentence;
-    more = (read.limit == 0 || count < read.limit) && reader.next(sentence);
-    if (more) chunk.push_back(std::move(sentence));
-    count += more ? 1 : 0;
-    if (chunk.size() == chunk_size(input) || (!more && !chunk.empty())) {
-      give_lines(chunk, sink);
-      chunk.clear();
-    }
-  }
-  for (const Dropped& d : reader.dropped()) {
-    say(fmt::format("{} rows left out: {} (first at line {})", d.count, d.reason, d.first_line));
-  }
+  for_each_chunk<WordSentence>(
+      input,
+      [&](WordSentence& sentence) {
+        return (read.limit == 0 || count++ < read.limit) && reader.next(sentence);
+      },
+      [&](const std::vector<WordSentence>& chunk) { give_lines(chunk, sink); });
+  say_dropped(reader.dropped());
   say_unknown();
 }
 

@@ -1,10 +1,9 @@
 #include "tasks/tag/task_file.h"
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
-#include "models/io/strict_json.h"
+#include "tasks/use/task_json.h"
 
 namespace sesame {
 
@@ -48,15 +47,8 @@ std::string TagTaskFile::to_json() const {
 
 TagTaskFile TagTaskFile::read(const std::string& directory) {
   const std::string path = directory + "/task.json";
-  SESAME_CHECK(std::filesystem::exists(path), "--model",
-               "'{}' holds no task.json: expected the folder of a finished run of train", directory);
-  const nlohmann::json json = read_json_file(path);
   TagTaskFile file;
-  try {
-    const std::string task = json.at("task");
-    SESAME_CHECK(json.at("format") == 1 && task == "tag", path,
-                 "holds task '{}' in format {}: expected task 'tag' in format 1", task,
-                 json.at("format").dump());
+  read_task_json(directory, "tag", [&](const nlohmann::json& json) {
     file.labels = json.at("labels").get<std::vector<std::string>>();
     file.mlp = json.at("head") == "mlp";
     file.features = parse_features(json.value("features", "last"), json.value("features_norm", false));
@@ -74,9 +66,7 @@ TagTaskFile TagTaskFile::read(const std::string& directory) {
                  file.labels.size());
     file.contexts = static_cast<std::size_t>(texts - 1);
     file.metrics = json.at("metrics").get<std::vector<std::string>>();
-  } catch (const nlohmann::json::exception& error) {
-    fail(path, "not a task file of this program: {}", error.what());
-  }
+  });
   return file;
 }
 

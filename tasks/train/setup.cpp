@@ -5,19 +5,12 @@
 namespace sesame {
 namespace {
 
-bool stores_pooler(const WeightFiles& weights) {
-  return weights.contains("pooler.dense.weight") || weights.contains("bert.pooler.dense.weight");
-}
-
 bool starts_with_any(const std::string& name, const std::vector<std::string>& parts) {
   for (const std::string& part : parts) {
     if (name.starts_with(part + ".")) return true;
   }
   return false;
 }
-
-// Where the heads of all tasks lie, ours and Hugging Face's.
-const std::vector<std::string> kHeads = {"classifier", "qa_outputs", "head", "cls"};
 
 }  // namespace
 
@@ -59,7 +52,7 @@ void load_start(Module& model, const BertConfig& config, const RunOptions& optio
     say("random start: the weights of the model directory are not used");
     return;
   }
-  LoadOptions load{.fresh = head, .ignore = kHeads, .verbose = options.verbose};
+  LoadOptions load{.fresh = head, .ignore = head_prefixes(), .verbose = options.verbose};
   if (may_lack_pooler) load.fresh.push_back("bert.pooler");
   bool has_pooler = false;
   for (const NamedParameter& p : model.parameters()) has_pooler |= p.name.starts_with("bert.pooler.");

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "autograd/device.h"
 #include "models/generation/decoding_options.h"
+#include "tasks/data/table.h"
 #include "tasks/metrics/metrics.h"
 
 namespace sesame {
@@ -50,5 +52,23 @@ struct ScoreOptions {
 // Inputs read at a time: few from a stream, whose reader waits for the answers; enough from a file to pack
 // batches well.
 inline std::size_t chunk_size(const std::string& input) { return input == "-" ? 64 : 1024; }
+
+// Hands what `next` reads to `use` in chunks of that size; `next` returns false at the end.
+template <class Item, class Next, class Use>
+void for_each_chunk(const std::string& input, const Next& next, const Use& use) {
+  std::vector<Item> chunk;
+  for (bool more = true; more;) {
+    Item item;
+    more = next(item);
+    if (more) chunk.push_back(std::move(item));
+    if (chunk.size() == chunk_size(input) || (!more && !chunk.empty())) {
+      use(chunk);
+      chunk.clear();
+    }
+  }
+}
+
+// Says on stderr which rows were left out of a prediction.
+void say_dropped(const std::vector<Dropped>& dropped);
 
 }  // namespace sesame

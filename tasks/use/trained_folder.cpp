@@ -6,8 +6,8 @@
 
 #include "autograd/check.h"
 #include "models/adapters/base_hash.h"
-#include "models/io/strict_json.h"
 #include "models/pretrained.h"
+#include "tasks/use/task_json.h"
 
 namespace sesame {
 namespace {
@@ -21,7 +21,7 @@ struct BaseOfRun {
 
 std::optional<BaseOfRun> base_of(const std::string& directory) {
   const std::string path = directory + "/task.json";
-  const nlohmann::json json = read_json_file(path);
+  const nlohmann::json json = read_task_json(directory);
   if (!json.is_object() || !json.contains("base")) return std::nullopt;
   const nlohmann::json& base = json["base"];
   const bool complete = base.is_object() && base.contains("directory") && base["directory"].is_string() &&
@@ -69,7 +69,7 @@ TrainedFolder TrainedFolders::open(const std::string& directory, bool pooler) {
   const std::optional<BaseOfRun> base = base_of(directory);
   if (!base.has_value()) {
     folder.config = read_bert_config(directory);
-    const bool stored = WeightFiles(directory).contains("bert.pooler.dense.weight");
+    const bool stored = stores_pooler(WeightFiles(directory));
     folder.trunk = std::make_shared<Bert>(folder.config, pooler && stored);
     return folder;
   }
