@@ -38,10 +38,7 @@ class CachingAllocator {
         release_cached_locked();
         data = kernels(device_).allocate(size);
       }
-      SESAME_CHECK(
-          data != nullptr, "allocator",
-          "out of memory on {}: {:.1f} MB asked for, {:.1f} MB in use; lower the batch size or the length",
-          device_.name(), static_cast<double>(size) / 1e6, static_cast<double>(stats_.bytes_in_use) / 1e6);
+      if (data == nullptr) out_of_memory(size);
       ++stats_.system_allocations;
     }
     if (given != size) larger_.emplace(data, given);
@@ -74,8 +71,8 @@ class CachingAllocator {
 
  private:
   // A block of that size, else the smallest larger one up to four times the size: batches of different token
-  // counts then live on the blocks of the largest, instead of a set for each count (fine-tuning on SQuAD:
-  // MEMORY_FIGURE). Small requests keep to their own size.
+  // counts then live on the blocks of the largest, instead of a set for each count. Small requests
+  // keep to their own size.
   void* take_cached(std::size_t size, std::size_t& given) {
     constexpr std::size_t small = 1 << 16;
     const std::size_t most = size < small ? size : 4 * size;
@@ -88,6 +85,15 @@ class CachingAllocator {
       return data;
     }
     return nullptr;
+  }
+
+  [[noreturn]] void out_of_memory(std::size_t size) {
+    const auto mb = [](std::size_t bytes) { return static_cast<double>(bytes) / 1e6; };
+    auto* free_bytes = kernels(device_).free_bytes;
+    fail("allocator",
+         "out of memory on {}: {:.1f} MB asked for, {:.1f} MB in use{}; lower the batch size or the length",
+         device_.name(), mb(size), mb(stats_.bytes_in_use),
+         free_bytes == nullptr ? "" : fmt::format(", {:.1f} MB free", mb(free_bytes())));
   }
 
   void release_cached_locked() {

@@ -125,4 +125,12 @@ Tensor Segments::first_rows() const {
   return Tensor::from(data_->options.begins, device());
 }
 
+Segments Segments::first_only() const {
+  SegmentsOptions options;
+  options.examples = data_->options.examples;
+  options.firsts = data_->options.firsts;
+  options.device = device();
+  return Segments(std::vector<std::int64_t>(data_->lengths.size(), 1), options);
+}
+
 }  // namespace sesame

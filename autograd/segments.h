@@ -48,6 +48,8 @@ class Segments {
   const Tensor& example_keys() const;
   // Row of each segment's first token ([CLS]), [count] int64. Throws when a segment is empty.
   Tensor first_rows() const;
+  // Segments over these rows once they are gathered: one row each, with the same keys of random draws.
+  Segments first_only() const;
 
  private:
   struct Data;

@@ -20,6 +20,7 @@ parser.add_argument("--length", type=int, default=128)
 parser.add_argument("--repeat", type=int, default=5)
 parser.add_argument("--threads", type=int, default=0)
 parser.add_argument("--only", choices=["infer", "train"])
+parser.add_argument("--compile", action="store_true", help="torch.compile")
 args = parser.parse_args()
 if args.threads:
     torch.set_num_threads(args.threads)
@@ -29,17 +30,18 @@ config = BertConfig(num_hidden_layers=layers, hidden_size=width, num_attention_h
 model = BertForSequenceClassification._from_config(config, attn_implementation="sdpa")
 ids = torch.randint(1000, 30000, (args.batch, args.length))
 labels = torch.arange(args.batch) % 2
+run = torch.compile(model) if args.compile else model
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
 
 
 def infer():
     with torch.inference_mode():
-        model(ids)
+        run(ids)
 
 
 def train():
     optimizer.zero_grad(set_to_none=True)
-    model(ids, labels=labels).loss.backward()
+    run(ids, labels=labels).loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
 

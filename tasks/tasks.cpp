@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/classify/classify_predictor.h"
 #include "tasks/data/presets.h"
 #include "tasks/data/source.h"
@@ -78,7 +79,7 @@ std::string predicted_task(const std::string& predictions, const std::string& pr
   LineReader reader(predictions);
   std::string line;
   reader.next(line);
-  const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+  const nlohmann::json json = json_or_discarded<nlohmann::json>(line);
   if (json.is_object()) {
     for (const TaskKind& kind : kKinds) {
       if (json.contains(kind.answer)) return kind.name;

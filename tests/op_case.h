@@ -87,7 +87,8 @@ struct OpCase {
   double tolerance = 1e-5;                             // float32 against float64, relative to the norm
   GradcheckOptions gradcheck = {};
   bool differentiable = true;
-  bool strided = true;  // run with strided inputs as well
+  bool strided = true;     // run with strided inputs as well
+  double bfloat16 = 2e-2;  // tolerance on devices that compute in bfloat16; 0: the op has no such kernel
 };
 
 // A call that must throw sesame::Error with `expected` somewhere in its text.
@@ -265,6 +266,41 @@ inline void check_frozen(const OpCase& row, const Inputs& inputs, const OpResult
   CHECK_MESSAGE(!y.requires_grad(), name, ": recorded without need");
 }
 
+// Another device against float64 here: float32, the same bits again, and bfloat16 on inputs that are exact in
+// it.
+inline void check_device(const OpCase& row, const Inputs& inputs, const OpResult& wanted, Device device,
+                         const std::string& name) {
+  const std::string what = name + ", " + device.name();
+  const auto there = [&](DType dtype) {
+    return evaluate(row.function, as_leaves(inputs, dtype, device, row.differentiable), row.differentiable);
+  };
+  const OpResult single = there(DType::Float32);
+  check_equal(single, wanted, row.tolerance, what);
+  check_equal(there(DType::Float32), single, 0, what + ", again");
+  if (row.strided) {
+    Inputs strided;
+    for (const Tensor& x : as_leaves(inputs, DType::Float32, device, false)) {
+      Tensor leaf = with_layout(x, Layout::Steps);
+      if (is_real(leaf)) leaf.set_requires_grad(row.differentiable);
+      strided.push_back(leaf);
+    }
+    check_equal(evaluate(row.function, strided, row.differentiable), single, row.tolerance,
+                what + ", strided");
+  }
+  if (row.zero_inputs) {
+    Draw draw(3);
+    const Inputs leaves = as_leaves(row.zero_inputs(draw), DType::Float32, device, row.differentiable);
+    const OpResult result =
+        evaluate(row.zero_function ? row.zero_function : row.function, leaves, row.differentiable);
+    for (double x : result.value) CHECK_MESSAGE(std::isfinite(x), what, ", zero size: value ", x);
+  }
+  if (row.bfloat16 == 0) return;
+  const Inputs rounded =
+      as_leaves(as_leaves(inputs, DType::BFloat16, {}, false), DType::Float64, {}, row.differentiable);
+  check_equal(there(DType::BFloat16), evaluate(row.function, rounded, row.differentiable), row.bfloat16,
+              what + ", bfloat16");
+}
+
 inline void run_op_case(const OpCase& row) {
   const std::string name = std::string(row.op) + " (" + row.what + ")";
   CAPTURE(name);
@@ -286,10 +322,7 @@ inline void run_op_case(const OpCase& row) {
     check_equal(evaluate(row.twin, again, row.differentiable), wanted, 1e-10, name + ", composed twin");
   }
   for (int index = 0; index < cuda::device_count(); ++index) {
-    const Device device{Device::Type::Cuda, index};
-    const Inputs there = as_leaves(inputs, DType::Float32, device, row.differentiable);
-    check_equal(evaluate(row.function, there, row.differentiable), wanted, row.tolerance,
-                name + ", " + device.name());
+    check_device(row, inputs, wanted, {Device::Type::Cuda, index}, name);
   }
 }
 

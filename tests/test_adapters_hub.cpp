@@ -1,6 +1,7 @@
 // Folders of adapters: AdapterHub's files byte for byte, LayerNorms beside them, averages, and the hash of
 // the base. With SESAME_ADAPTER_EXCHANGE=DIR it trades folders with tests/golden/check_adapterhub.py.
 #include <cstdlib>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "models/adapters/base_hash.h"
@@ -160,7 +161,7 @@ TEST_CASE("the average of adapters is that of their weights") {
   CHECK(mean.head.size() == 2);
   AdapterFolder odd = second;
   odd.config.size = 4;
-  CHECK(mentions(error_of([&] { average_adapters({first, odd}); }), "configurations"));
+  CHECK(mentions(error_of([&] { average_adapters({first, odd}); }), "of size 4"));
   odd = second;
   odd.labels = {"a", "b", "c"};
   CHECK(mentions(error_of([&] { average_adapters({first, odd}); }), "labels"));
@@ -206,31 +207,65 @@ TEST_CASE("the hash of a base belongs to its weights and to nothing that was add
   CHECK(mentions(error, "task.json"));
 }
 
-// DIR/theirs_<kind> are folders that the library wrote, with the logits it gives to the golden batch beside
-// them; DIR/ours_<kind> are written here, with ours.
-TEST_CASE("exchange with AdapterHub's library") {
-  const char* exchange = std::getenv("SESAME_ADAPTER_EXCHANGE");
-  if (exchange == nullptr) return;
-  for (const std::string kind : {"houlsby", "pfeiffer"}) {
-    const fs::path theirs = fs::path(exchange) / ("theirs_" + kind),
-                   ours = fs::path(exchange) / ("ours_" + kind);
-    TinyClassifier model;
-    const AdapterFolder folder = read_adapter_folder(theirs.string());
-    install_adapter(model.bert, folder);
-    copy_weights(head_weights(model), folder.head, theirs.string());
-    set_active_adapter(model.bert, folder.name);
-    const Tensor wanted = SafetensorsFile((theirs / "logits.safetensors").string()).tensor("logits");
-    CHECK(largest_difference(model.logit_values(tiny_batch()), doubles(wanted)) < 1e-5);
+namespace {
 
-    TinyClassifier other;
-    add_adapter(other.bert, AdapterConfig::of_kind(kind, 7), "ours");
-    for (const auto& [name, tensor] : other.bert.adapters->weights("ours")) {
-      init_normal(tensor, 0, 0.3, init_key(11, name));
-    }
-    init_normal(other.classifier.weight, 0, 0.3, 12);
-    set_active_adapter(other.bert, "ours");
-    write_adapter_folder(ours.string(), complete(collect_adapter(other, other.bert, "ours")));
-    const NoGradGuard no_grad;
-    save_safetensors((ours / "logits.safetensors").string(), {{"logits", other.logits(tiny_batch())}});
+// BertForTokenClassification and BertForQuestionAnswering without their dropout: one Linear on all rows.
+struct TinyRows : Module {
+  TinyRows(const std::string& name, std::int64_t outputs)
+      : bert(read_bert_config(tiny_bert_directory()), false), head(32, outputs) {
+    register_module("bert", bert);
+    register_module(name, head);
+    load_weights(*this, WeightFiles(tiny_bert_directory()),
+                 {.fresh = {name}, .ignore = {"bert.pooler", "classifier"}});
+    eval();
+  }
+  Tensor logits(const PackedBatch& batch) const { return head.forward(bert.forward(batch).last); }
+
+  Bert bert;
+  Linear head;
+};
+
+// Their folder must give their logits; ours is written with ours beside it.
+template <class Model>
+void exchange(const fs::path& folder, const std::string& kind, const std::string& model_class,
+              const std::function<Model()>& make) {
+  CAPTURE(kind);
+  CAPTURE(model_class);
+  const NoGradGuard no_grad;
+  const std::string theirs = folder / ("theirs_" + kind + "_" + model_class),
+                    ours = folder / ("ours_" + kind + "_" + model_class);
+  Model model = make();
+  const AdapterFolder stored = read_adapter_folder(theirs);
+  CHECK(stored.model_class == model_class);
+  install_adapter(model.bert, stored);
+  copy_weights(head_weights(model), stored.head, theirs);
+  set_active_adapter(model.bert, stored.name);
+  const Tensor wanted = SafetensorsFile(theirs + "/logits.safetensors").tensor("logits");
+  CHECK(largest_difference(doubles(model.logits(tiny_batch())), doubles(wanted)) < 1e-5);
+
+  Model other = make();
+  add_adapter(other.bert, AdapterConfig::of_kind(kind, 7), "ours");
+  for (const auto& [name, tensor] : other.bert.adapters->weights("ours")) {
+    init_normal(tensor, 0, 0.3, init_key(11, name));
+  }
+  for (const auto& [name, tensor] : head_weights(other)) init_normal(tensor, 0, 0.3, init_key(12, name));
+  set_active_adapter(other.bert, "ours");
+  AdapterFolder out = complete(collect_adapter(other, other.bert, "ours"), model_class);
+  if (model_class == "BertForQuestionAnswering") out.labels = {"LABEL_0", "LABEL_1"};
+  write_adapter_folder(ours, out);
+  save_safetensors(ours + "/logits.safetensors", {{"logits", other.logits(tiny_batch())}});
+}
+
+}  // namespace
+
+// DIR/theirs_<kind>_<class> are folders that the library wrote, with the logits it gives to the golden batch
+// beside them; DIR/ours_<kind>_<class> are written here, with ours.
+TEST_CASE("exchange with AdapterHub's library") {
+  const char* folder = std::getenv("SESAME_ADAPTER_EXCHANGE");
+  if (folder == nullptr) return;
+  for (const std::string kind : {"houlsby", "pfeiffer"}) {
+    exchange<TinyClassifier>(folder, kind, "BertForSequenceClassification", [] { return TinyClassifier(); });
+    exchange<TinyRows>(folder, kind, "BertForTokenClassification", [] { return TinyRows("classifier", 3); });
+    exchange<TinyRows>(folder, kind, "BertForQuestionAnswering", [] { return TinyRows("qa_outputs", 2); });
   }
 }

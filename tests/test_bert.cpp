@@ -1,6 +1,8 @@
 // The packed BERT: batches, errors, and that nothing depends on batch mates.
 #include <doctest/doctest.h>
 
+#include "autograd/ops/pointwise.h"
+#include "autograd/ops/reduce.h"
 #include "autograd/random.h"
 #include "tests/golden_model.h"
 #include "tests/temporary.h"
@@ -88,6 +90,29 @@ TEST_CASE("dropout depends on the example, not on its batch") {
                                      together.begin() + 3 * static_cast<std::ptrdiff_t>(i + 1)}) < 1e-5);
   }
   model.eval();
+}
+
+// In float64, where another order of the same sums leaves no more than a trace.
+TEST_CASE("the last layer computes the first rows alone where no others are read") {
+  GoldenClassifier model(read_bert_config(tiny_bert_directory()), 3);
+  load_weights(model, WeightFiles(tiny_bert_directory()));
+  model.to({.dtype = DType::Float64});
+  const PackedBatch batch = pack_batch(mixed_sequences(), 40);
+  model.train();
+  const auto gradients = [&](bool only_first) {
+    const RandomScope scope(1, 0);  // dropout must fall on the same places
+    model.zero_grad();
+    const BertOutput output = model.bert.forward(batch, {.only_first = only_first});
+    CHECK(output.last.size(0) == (only_first ? batch.segments.count() : batch.segments.total()));
+    sum(square(output.pooled)).backward();
+    std::vector<std::vector<double>> values = {doubles(output.pooled.detach())};
+    for (const NamedParameter& p : model.bert.parameters()) values.push_back(doubles(p.tensor.grad()));
+    return values;
+  };
+  const auto all = gradients(false), first = gradients(true);
+  for (std::size_t i = 0; i < all.size(); ++i) CHECK(largest_difference(all[i], first[i]) < 1e-12);
+  CHECK_THROWS_WITH(model.bert.forward(batch, {.all_hidden = true, .only_first = true}),
+                    doctest::Contains("only_first"));
 }
 
 TEST_CASE("hidden states are kept on request, the pooler is optional") {

@@ -38,7 +38,8 @@ OpCase crf_case(const char* what, const std::vector<std::int64_t>& lengths, std:
           .zero_function =
               [](const Inputs& x) {
                 return crf_nll(x[0], x[1], x[2], x[3], x[4], Segments({0, 0}, {.device = x[0].device()}), 1);
-              }};
+              },
+          .bfloat16 = 0};
 }
 
 // The loss of one sequence by listing all taggings.

@@ -263,3 +263,33 @@ TEST_CASE("errors") {
   };
   run_error_cases(cases);
 }
+
+// Below 129 rows the CPU has a kernel of its own. Values are small whole numbers: sums are exact in any
+// order.
+TEST_CASE("products with few rows") {
+  Draw draw(5);
+  for (const std::int64_t m : {1, 2, 17, 64, 128, 129}) {
+    for (const std::int64_t n : {64, 97, 200}) {
+      for (const std::int64_t k : {64, 131, 300}) {
+        const Tensor a = draw.integers({m, k + 3}, -8, 9).to(DType::Float32).slice(1, 2, k + 2);
+        const Tensor b = draw.integers({k, n + 1}, -8, 9).to(DType::Float32).slice(1, 1, n + 1);
+        const std::vector<double> left = doubles(a.contiguous()), right = doubles(b.contiguous());
+        std::vector<double> wanted(static_cast<std::size_t>(m * n));
+        for (std::int64_t i = 0; i < m; ++i) {
+          for (std::int64_t p = 0; p < k; ++p) {
+            for (std::int64_t j = 0; j < n; ++j) {
+              wanted[static_cast<std::size_t>(i * n + j)] +=
+                  left[static_cast<std::size_t>(i * k + p)] * right[static_cast<std::size_t>(p * n + j)];
+            }
+          }
+        }
+        CAPTURE(m);
+        CAPTURE(n);
+        CAPTURE(k);
+        CHECK(doubles(matmul(a, b)) == wanted);
+        CHECK(doubles(matmul(a, b.transpose(0, 1).contiguous().transpose(0, 1))) == wanted);
+        CHECK(doubles(matmul(a.to(DType::Float64), b.to(DType::Float64))) == wanted);
+      }
+    }
+  }
+}

@@ -68,7 +68,7 @@ std::vector<OpCase> cases_for(const char* op, SegmentFunction function, SegmentF
                          },
                      .zero_function =
                          [=](const Inputs& x) {
-                           return function(x[0], Segments({0, 0}));
+                           return function(x[0], Segments({0, 0}, {.device = x[0].device()}));
                          }});
   }
   return cases;
@@ -123,7 +123,10 @@ TEST_CASE("segment_attention_pool") {
              [](Draw& draw) {
                return Inputs{draw.normal({0, 3}), draw.normal({0, 1})};
              },
-         .zero_function = [](const Inputs& x) { return segment_attention_pool(x[0], x[1], Segments({0})); }});
+         .zero_function =
+             [](const Inputs& x) {
+               return segment_attention_pool(x[0], x[1], Segments({0}, {.device = x[0].device()}));
+             }});
   }
   run_op_cases(cases);
 }

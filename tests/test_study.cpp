@@ -64,7 +64,8 @@ TEST_CASE("all of a study, its page, and nothing to do the second time") {
   const std::string page = text("study.html");
   for (const char* part :
        {"Training from pretrained", "The shape of the loss", "The way of the optimiser", "Layers set back",
-        "Scores of every set", "default-src 'none'", "Hao et al. 2019"}) {
+        "What is trained, and what it costs", "Which layers a task reads", "Scores of every set",
+        "default-src 'none'", "Hao et al. 2019"}) {
     CHECK_MESSAGE(contains(page, part), part);
   }
   for (const char* never : {"<script", "nan", "inf\"", "http-equiv=\"refresh"})

@@ -355,7 +355,7 @@ TEST_CASE("errors") {
        "[set_grad] gradient (3,) does not match tensor (2,)"},
       {"device",
        [&] {
-         x.to(Device{Device::Type::Cuda, 0});
+         x.to(Device{Device::Type::Cuda, 99});
        },
        "CUDA"},
       {"device", [] { Device::parse("gpu"); }, "gpu"},

@@ -1,9 +1,7 @@
 // bench: times forward and training steps of BERT on dense batches, and plain GEMM on the same shapes in the
 // same run.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -11,23 +9,26 @@
 #include "autograd/backend/dispatch.h"
 #include "autograd/check.h"
 #include "autograd/random.h"
+#include "models/io/strict_json.h"
 #include "models/pretrained.h"
 #include "nn/optim/adamw.h"
 #include "nn/optim/clip.h"
 #include "tasks/classify/classify_model.h"
 #include "tasks/train/run_folder.h"
+#include "tools/common/gemm_bench.h"
 #include "tools/common/op_bench.h"
 #include "tools/common/program.h"
+#include "tools/common/text_bench.h"
+#include "tools/common/timing.h"
 
 namespace sesame {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Clock = std::chrono::steady_clock;
 
 struct Arguments {
   CommonOptions common;
-  std::string size = "minilm", device = "cpu", dtype = "fp32", only;
+  std::string size = "minilm", device = "cpu", dtype = "fp32", only, model, texts;
   std::int64_t batch = 8, length = 128;
   int repeat = 5;
   double dropout = 0.1;
@@ -52,57 +53,16 @@ BertConfig config_of(const std::string& size, double dropout) {
   return config;
 }
 
-double milliseconds(const std::function<void()>& body) {
-  const Clock::time_point begin = Clock::now();
-  body();
-  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
-
-// Minimum of `repeat` calls after two that warm up.
-double best_of(int repeat, const std::function<void()>& body) {
-  body();
-  body();
-  double best = milliseconds(body);
-  for (int i = 1; i < repeat; ++i) best = std::min(best, milliseconds(body));
-  return best;
-}
-
-// 2 FLOP per weight of the encoder and token, plus attention scores and values.
-double forward_gflop(const BertConfig& c, std::int64_t batch, std::int64_t length) {
+// Operations of a forward pass that are computed: 2 per weight of the encoder and token, plus attention
+// scores and values; a classifier's last layer makes keys and values of all tokens, and the rest for one of
+// each sequence.
+double forward_gflop(const BertConfig& c, std::int64_t batch, std::int64_t length, bool classifies) {
   const auto h = static_cast<double>(c.hidden_size), s = static_cast<double>(length);
-  return (2 * 12 * h * h + 4 * s * h) * static_cast<double>(c.num_hidden_layers * batch) * s / 1e9;
-}
-
-// Rate of plain GEMM over the products of one layer, forward only or with both gradients.
-double gemm_gflops(const BertConfig& c, std::int64_t rows, bool train, int repeat, TensorOptions options) {
-  struct Product {
-    std::int64_t m, n, k;
-    bool ta, tb;
-  };
-  std::vector<Product> products;
-  const std::int64_t h = c.hidden_size, f = c.intermediate_size;
-  for (const auto& [out, in] : {std::pair{3 * h, h}, {h, h}, {f, h}, {h, f}}) {
-    products.push_back({rows, out, in, false, true});
-    if (!train) continue;
-    products.push_back({rows, in, out, false, false});
-    products.push_back({out, in, rows, true, false});
-  }
-  double ms = 0, flop = 0;
-  for (const Product& p : products) {
-    const Tensor a = Tensor::ones({p.m * p.k}, options), b = Tensor::ones({p.k * p.n}, options);
-    const Tensor out = Tensor::empty({p.m * p.n}, options);
-    GemmArgs args{
-        .dtype = options.dtype, .transpose_a = p.ta, .transpose_b = p.tb, .m = p.m, .n = p.n, .k = p.k};
-    args.a = a.view().data;
-    args.lda = p.ta ? p.m : p.k;
-    args.b = b.view().data;
-    args.ldb = p.tb ? p.k : p.n;
-    args.c = out.view().data;
-    args.ldc = p.n;
-    ms += best_of(repeat, [&] { kernels(options.device).gemm(args); });
-    flop += 2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
-  }
-  return flop / ms / 1e6;
+  const double layer = (2 * 12 * h * h + 4 * s * h) * s, keys_values = 4 * h * h * s,
+               rest_of_row = 2 * 10 * h * h + 4 * s * h;
+  const auto layers = static_cast<double>(c.num_hidden_layers);
+  const double sequence = classifies ? layer * (layers - 1) + keys_values + rest_of_row : layer * layers;
+  return sequence * static_cast<double>(batch) / 1e9;
 }
 
 class ModelBench {
@@ -132,6 +92,13 @@ class ModelBench {
     model_.forward(batch_);
   }
 
+  // The states of all tokens, without a head.
+  void embed() {
+    const NoGradGuard no_grad;
+    model_.eval();
+    model_.bert.forward(batch_, {.pooled = false});
+  }
+
   void train() {
     model_.train();
     const RandomScope scope(1, static_cast<std::uint64_t>(step_++));
@@ -154,51 +121,88 @@ class ModelBench {
 };
 
 void print_case(const Arguments& a, const Json& line) {
-  if (a.json) return print_line(line.dump());
+  if (a.json) return print_line(json_text(line));
   std::string text;
   for (const auto& [key, value] : line.items()) {
     text += fmt::format("{}{} {}", text.empty() ? "" : ", ", key,
-                        value.is_string() ? value.get<std::string>() : value.dump());
+                        value.is_string() ? value.get<std::string>() : json_text(value));
   }
   print_line(text);
 }
 
-double rounded(double value, double unit) { return std::round(value / unit) * unit; }
+double rounded(double value, double unit) { return std::round(value / unit) / std::round(1 / unit); }
+
+// A case of --only, model and plain products in turn after two rounds that warm up; minima count.
+void bench_case(const Arguments& a, ModelBench& bench, const std::string& what, TensorOptions options) {
+  const bool train = what == "train";
+  const auto step = [&] { train ? bench.train() : what == "infer" ? bench.infer() : bench.embed(); };
+  GemmBench gemm(bench.config(), a.batch * a.length, train, options);
+  double ms = 1e30;
+  for (int i = 0; i < a.repeat + 2; ++i) {
+    const double once = milliseconds(step);
+    if (i >= 2) ms = std::min(ms, once);
+    gemm.run();
+  }
+  const std::uint64_t before = allocator_stats(options.device).system_allocations;
+  step();
+  const std::uint64_t allocations = allocator_stats(options.device).system_allocations - before;
+  const double gflop = forward_gflop(bench.config(), a.batch, a.length, what != "embed") * (train ? 3 : 1);
+  const double gflops = gflop / ms * 1e3;
+  print_case(a, {{"what", what},
+                 {"size", a.size},
+                 {"batch", a.batch},
+                 {"length", a.length},
+                 {"device", a.device},
+                 {"dtype", a.dtype},
+                 {"ms", rounded(ms, 0.01)},
+                 {"gflops", rounded(gflops, 0.1)},
+                 {"gemm_gflops", rounded(gemm.gflops(), 0.1)},
+                 {"of_gemm", rounded(gflops / gemm.gflops(), 0.001)},
+                 {"system_allocations_per_step", allocations},
+                 {"peak_memory_bytes", peak_memory_bytes()},
+                 {"kernels", kernels(options.device).name}});
+}
 
 void bench_model(const Arguments& a, TensorOptions options) {
   ModelBench bench(a, options);
-  for (const std::string what : {"infer", "train"}) {
-    if (!a.only.empty() && a.only != what) continue;
-    const bool train = what == "train";
-    const double ms = best_of(a.repeat, [&] { train ? bench.train() : bench.infer(); });
-    const std::uint64_t before = allocator_stats(options.device).system_allocations;
-    train ? bench.train() : bench.infer();
-    const std::uint64_t allocations = allocator_stats(options.device).system_allocations - before;
-    const double gflops = forward_gflop(bench.config(), a.batch, a.length) * (train ? 3 : 1) / ms * 1e3;
-    const double gemm = gemm_gflops(bench.config(), a.batch * a.length, train, a.repeat, options);
-    print_case(a, {{"what", what},
-                   {"size", a.size},
-                   {"batch", a.batch},
-                   {"length", a.length},
-                   {"device", a.device},
-                   {"dtype", a.dtype},
-                   {"ms", rounded(ms, 0.01)},
-                   {"gflops", rounded(gflops, 0.1)},
-                   {"gemm_gflops", rounded(gemm, 0.1)},
-                   {"of_gemm", rounded(gflops / gemm, 0.001)},
-                   {"system_allocations_per_step", allocations},
-                   {"peak_memory_bytes", peak_memory_bytes()},
-                   {"kernels", kernels(options.device).name}});
+  for (const std::string what : {"infer", "train", "embed"}) {
+    if (a.only.empty() ? what != "embed" : a.only == what) bench_case(a, bench, what, options);
   }
 }
 
+void bench_pretrained(const Arguments& a, TensorOptions options) {
+  SESAME_CHECK(!a.model.empty(), "--texts", "needs a model: give --model DIRECTORY");
+  const TextBenchResult r = bench_texts({.model = a.model,
+                                         .texts = a.texts,
+                                         .batch = a.batch,
+                                         .repeat = a.repeat,
+                                         .embed = a.only != "tokenize",
+                                         .tensors = options});
+  print_case(a, {{"what", "texts"},
+                 {"texts", r.texts},
+                 {"tokens", r.tokens},
+                 {"batch", a.batch},
+                 {"load_ms", rounded(r.load_ms, 0.01)},
+                 {"tokenize_ms", rounded(r.tokenize_ms, 0.01)},
+                 {"embed_ms", rounded(r.embed_ms, 0.01)},
+                 {"texts_per_second",
+                  r.embed_ms > 0 ? rounded(static_cast<double>(r.texts) / r.embed_ms * 1e3, 0.1) : 0},
+                 {"peak_memory_bytes", peak_memory_bytes()},
+                 {"kernels", kernels(options.device).name}});
+}
+
 int run(const Arguments& a) {
-  SESAME_CHECK(a.only.empty() || a.only == "infer" || a.only == "train", "--only",
-               "unknown case '{}': expected infer or train", a.only);
+  const std::vector<std::string> cases = {"", "infer", "train", "embed", "tokenize"};
+  SESAME_CHECK(std::find(cases.begin(), cases.end(), a.only) != cases.end() &&
+                   (a.only != "tokenize" || !a.texts.empty()),
+               "--only", "unknown case '{}': expected infer, train or embed; with --texts embed or tokenize",
+               a.only);
   SESAME_CHECK(a.dtype == "fp32" || a.dtype == "fp64", "--dtype", "unknown type '{}': expected fp32 or fp64",
                a.dtype);
   const TensorOptions options{a.dtype == "fp32" ? DType::Float32 : DType::Float64, Device::parse(a.device)};
-  if (a.ops) {
+  if (!a.texts.empty()) {
+    bench_pretrained(a, options);
+  } else if (a.ops) {
     bench_ops(a.batch * a.length, config_of(a.size, a.dropout), a.batch, a.dropout, a.repeat, a.json,
               options);
   } else {
@@ -222,7 +226,11 @@ int main(int argc, char** argv) {
   app.add_option("--length", a.length, "Tokens of each")->check(CLI::Range(1, 512));
   app.add_option("--repeat", a.repeat, "Timed calls; the minimum counts")->check(CLI::Range(1, 10000));
   app.add_option("--dropout", a.dropout, "In training steps");
-  app.add_option("--only", a.only, "infer or train");
+  app.add_option(
+      "--only", a.only,
+      "infer, train, or embed: the states of all tokens, without a classifier; tokenize: with --texts");
+  app.add_option("--texts", a.texts, "Load --model, and embed the lines of this file, --batch at a time");
+  app.add_option("--model", a.model, "With --texts: Hugging Face directory of a BERT model");
   app.add_option("--device", a.device, "cpu, cuda, cuda:N");
   app.add_option("--dtype", a.dtype, "fp32 or fp64");
   app.add_flag("--ops", a.ops, "Time the ops of one layer instead of the model");

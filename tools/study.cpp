@@ -31,16 +31,17 @@ void add_options(CLI::App& app, std::string& command, StudyOptions& o) {
        "NAME=DIR[,key=value...], repeatable: a set with train.* and dev.* (docs/study.md lists the keys)");
   list("--preset", o.presets, "NAME=DIR, repeatable: a known set, as in mrpc=data/mrpc");
   app.add_flag("!--no-examples", o.examples, "Leave the project's example data (examples/data) out");
-  app.add_option("--seeds", o.seeds, "Runs from each start (default: 3; landscape 2, table 1)");
+  app.add_option("--seeds", o.seeds, "Runs of each kind (default: 3; landscape 2, modes 1, table 1)");
   app.add_option(
       "--tokens", o.tokens,
       "Tokens through training in all runs together (default: curves 600k, landscape 700k, rollback 300k, "
-      "table 700k)");
+      "modes 600k, layers 300k, table 600k)");
   app.add_option("--steps", o.steps, "Updates of each run instead");
   app.add_option("--epochs", o.epochs, "At most so many passes over the training data");
   app.add_option("--batch-size", o.batch_size, "Examples per update");
   app.add_option("--lr", o.lr, "Learning rate");
-  app.add_option("--dev-limit", o.dev_limit, "The first N development examples (table: all)");
+  app.add_option("--dev-limit", o.dev_limit,
+                 "The first N development examples (default: 300; modes, table: all)");
   app.add_option("--evaluations", o.evaluations, "curves: development scores along a run");
   app.add_option(
       "--probe-tokens", o.probe_tokens,

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/tasks.h"
 #include "tasks/train/run.h"
 #include "tasks/train/run_folder.h"
@@ -69,7 +70,8 @@ void add_model_options(CLI::App& app, Arguments& a) {
                  "Size of a cased vocabulary made from the targets, for the decoder; 0: the encoder's");
   app.add_option("--dropout", run.dropout, "Dropout of trunk and head (default: the model's own)");
   app.add_option("--device", a.device, "cpu, cuda, cuda:N");
-  app.add_option("--dtype", a.dtype, "fp32 or fp64");
+  app.add_option("--dtype", a.dtype,
+                 "fp32, fp64 (CPU), bf16 (CUDA: the encoder's layers; weights stay fp32)");
 }
 
 void add_tune_options(CLI::App& app, RunOptions& run) {
@@ -79,6 +81,10 @@ void add_tune_options(CLI::App& app, RunOptions& run) {
   app.add_option("--adapter-kind", run.adapter_kind,
                  "houlsby (after attention and after feed-forward), pfeiffer (after feed-forward)");
   app.add_option("--adapter-size", run.adapter_size, "Width of the bottleneck");
+  app.add_option("--adapter-place", run.adapter_place,
+                 "houlsby: both, or only after attention, feed-forward");
+  app.add_option("--adapter-layers", run.adapter_layers,
+                 "FIRST-LAST, counted from below: adapters in these layers only, as in 1-3");
   app.add_option("--adapter-norms", run.adapter_norms, "Train LayerNorms along with the adapter: on, off");
   app.add_option("--lora-rank", run.lora_rank, "Rank of the updates of query and value");
   app.add_option("--lora-alpha", run.lora_alpha, "Their scale is alpha / rank (default: the rank)");
@@ -137,11 +143,15 @@ std::string task_list() {
   return text;
 }
 
-DType parse_dtype(const std::string& name, Device device) {
-  if (name == "fp32") return DType::Float32;
-  if (name == "fp64") return DType::Float64;
-  SESAME_CHECK(name == "bf16", "--dtype", "unknown type '{}': expected fp32 or fp64", name);
-  fail("--dtype", "bf16 is not available on {}: use fp32", device.name());
+void parse_dtype(const std::string& name, RunOptions& run) {
+  SESAME_CHECK(name == "fp32" || name == "fp64" || name == "bf16", "--dtype",
+               "unknown type '{}': expected fp32, fp64 or bf16", name);
+  const bool cpu = run.device == Device{};
+  SESAME_CHECK(name != "bf16" || !cpu, "--dtype", "bf16 is not available on {}: use fp32", run.device.name());
+  SESAME_CHECK(name != "fp64" || cpu, "--dtype", "fp64 is not available on {}: use fp32 or bf16",
+               run.device.name());
+  run.dtype = name == "fp64" ? DType::Float64 : DType::Float32;
+  run.compute = name == "bf16" ? DType::BFloat16 : DType::Float32;
 }
 
 // N runs; the line carries the means of the numbers and the standard deviation of each dev score.
@@ -154,8 +164,8 @@ std::string train_seeds(const CLI::App& app, const RunOptions& options, int seed
     one.trainer.seed += static_cast<std::uint64_t>(i);
     one.trainer.out += fmt::format("/seed-{}", one.trainer.seed);
     one.run_toml = toml_with(app, {{"seed", std::to_string(one.trainer.seed)}, {"out", one.trainer.out}});
-    results.push_back(Json::parse(fine_tune(one)));
-    fmt::print(stderr, "seed {}: dev {}\n", one.trainer.seed, results.back()["dev"].dump());
+    results.push_back(json_or_discarded<Json>(fine_tune(one)));
+    fmt::print(stderr, "seed {}: dev {}\n", one.trainer.seed, json_text(results.back()["dev"]));
   }
   const auto mean_of = [&](const auto& pick) {
     double sum = 0, squares = 0;
@@ -180,12 +190,12 @@ std::string train_seeds(const CLI::App& app, const RunOptions& options, int seed
   }
   line["dev_std"] = deviations;
   line["seeds"] = seeds;
-  return line.dump();
+  return json_text(line);
 }
 
 int run(CLI::App& app, Arguments& a) {
   a.run.device = Device::parse(a.device);
-  a.run.dtype = parse_dtype(a.dtype, a.run.device);
+  parse_dtype(a.dtype, a.run);
   a.run.trainer.schedule = parse_schedule(a.run.schedule);
   a.run.verbose = a.common.verbose;
   a.run.run_toml = toml_with(app, {});

@@ -73,7 +73,7 @@ struct GemmArgs {
 
 // sum = residual + dropout(x); out = (sum - mean) * rstd * gamma + beta over rows of `cols`.
 // residual, sum, mean, rstd may be null (sum: not kept). Contiguous rows. mean, rstd [rows] have the dtype of
-// x.
+// x, float32 where that is bfloat16.
 struct LayerNormArgs {
   DType dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;
@@ -110,8 +110,8 @@ struct LayerNormBackwardArgs {
 
 // Packed attention: out[i] = sum_j softmax_j(scale * q_i . k_j) v_j inside each (query segment, key segment)
 // pair and head. Rows of q, k, v, out are [heads * head_dim] with the given row strides. lse [rows of q,
-// heads] keeps the log-sum-exp of the scaled scores for the backward pass (null: not wanted). Rows outside of
-// segments are not touched.
+// heads] keeps the log-sum-exp of the scaled scores for the backward pass (null: not wanted), in float32
+// where dtype is bfloat16. Rows outside of segments are not touched.
 struct AttentionArgs {
   DType dtype = DType::Float32;
   AttentionPattern pattern = AttentionPattern::Bidirectional;
@@ -142,8 +142,8 @@ struct AttentionBackwardArgs {
 };
 
 // Softmax cross-entropy by row: loss[i] = logsumexp(logits_i) - (1 - s) logits_i[t_i] - s mean_j logits_i[j],
-// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass. The
-// op has checked that every other target is inside [0, cols).
+// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass, in float32 where dtype
+// is bfloat16. The op has checked that every other target is inside [0, cols).
 struct CrossEntropyArgs {
   DType dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;
@@ -221,6 +221,7 @@ struct KernelTable {
   // ---------------------------------------------------------------------------------------------------
   void* (*allocate)(std::size_t bytes) = nullptr;  // from the system; null when out of memory
   void (*release)(void* data, std::size_t bytes) = nullptr;
+  std::size_t (*free_bytes)() = nullptr;  // what the device could still give; null: not known
   void (*copy_to_host)(void* host, const void* device, std::size_t bytes) = nullptr;
   void (*copy_from_host)(void* device, const void* host, std::size_t bytes) = nullptr;
 

@@ -169,7 +169,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segmen
   const Sides x = {kernel_rows(q), kernel_rows(k), kernel_rows(v)};
   const Tensor out = result_rows(q.shape(), q.options(), covered);
   Tensor lse;
-  if (will_record({q, k, v})) lse = Tensor::empty({q.size(0), options.heads}, q.options());
+  if (will_record({q, k, v})) lse = Tensor::empty({q.size(0), options.heads}, statistics_of(q));
   kernel("attention", q, &KernelTable::attention)(make_args(x, out, lse, queries, keys, options));
   return record("attention", out, {q, k, v}, {x.q, x.k, x.v, out, lse}, [=](Backward& b) {
     const Sides saved = {b.saved(0), b.saved(1), b.saved(2)};
@@ -201,7 +201,7 @@ Tensor self_attention(const Tensor& qkv, const Segments& segments, const Attenti
   const Tensor rows = kernel_rows(qkv);
   const Tensor out = result_rows({qkv.size(0), qkv.size(1) / 3}, qkv.options(), covered);
   Tensor lse;
-  if (will_record({qkv})) lse = Tensor::empty({qkv.size(0), options.heads}, qkv.options());
+  if (will_record({qkv})) lse = Tensor::empty({qkv.size(0), options.heads}, statistics_of(qkv));
   kernel("self_attention", qkv,
          &KernelTable::attention)(make_args(split(rows), out, lse, segments, segments, options));
   return record("self_attention", out, {qkv}, {rows, out, lse}, [=](Backward& b) {

@@ -90,7 +90,8 @@ Tensor activate(const Tensor& x, Activation activation) {
 
 // y = activation(x W^T + b); dpre = dy activation'(pre); dx = dpre W, dW = dpre^T x, db = column sums of
 // dpre.
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation) {
+Tensor linear(const Tensor& x, const Tensor& own_weight, const Tensor& own_bias, Activation activation) {
+  const Tensor weight = follow(x, own_weight), bias = follow(x, own_bias);
   check_linear("linear", x, weight, bias);
   const Tensor y = Tensor::empty({x.size(0), weight.size(0)}, x.options());
   gemm("linear", y, x, weight.detach().transpose(0, 1));
@@ -140,6 +141,12 @@ std::vector<std::pair<std::int64_t, std::int64_t>> column_ranges(const std::vect
   return ranges;
 }
 
+std::vector<Tensor> follow(const Tensor& x, const std::vector<Tensor>& parameters) {
+  std::vector<Tensor> followed;
+  for (const Tensor& parameter : parameters) followed.push_back(sesame::follow(x, parameter));
+  return followed;
+}
+
 void joined_forward(const Tensor& y, const Tensor& x, const std::vector<Tensor>& weights,
                     const std::vector<Tensor>& biases) {
   const auto ranges = column_ranges(weights);
@@ -180,6 +187,9 @@ Tensor linear_joined(const Tensor& x, const std::vector<Tensor>& weights, const 
   SESAME_CHECK(biases.empty() || biases.size() == weights.size(), "linear_joined",
                "{} weights and {} biases: give as many biases as weights, or none", weights.size(),
                biases.size());
+  if (x.defined() && weights[0].defined() && follow(x, weights[0]).dtype() != weights[0].dtype()) {
+    return linear_joined(x, follow(x, weights), follow(x, biases));
+  }
   std::int64_t columns = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     if (!biases.empty()) check_floating("linear_joined", "a bias", biases[i]);

@@ -90,7 +90,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
   check_cross_entropy(logits, targets, options);
   const double normalizer = cross_entropy_normalizer(logits, targets, options);
   const Tensor x = logits.detach().contiguous(), classes = targets.contiguous();
-  const Tensor loss = Tensor::empty({x.size(0)}, x.options()), lse = empty_like(loss);
+  const Tensor loss = Tensor::empty({x.size(0)}, x.options());
+  const Tensor lse = Tensor::empty({x.size(0)}, statistics_of(x));
   CrossEntropyArgs args = cross_entropy_args(x, classes, options);
   args.loss = loss.view().data;
   args.lse = lse.view().data;

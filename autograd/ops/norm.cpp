@@ -82,8 +82,8 @@ Tensor fused_norm(const char* op, const Tensor& x, const Tensor& residual, const
   Tensor sum, mean, rstd;
   if (recording) {
     sum = residual.defined() ? empty_like(source) : source;
-    mean = Tensor::empty({rows}, x.options());
-    rstd = Tensor::empty({rows}, x.options());
+    mean = Tensor::empty({rows}, statistics_of(x));
+    rstd = Tensor::empty({rows}, statistics_of(x));
   }
   const Tensor y = empty_like(source);
   LayerNormArgs args;
@@ -110,7 +110,8 @@ Tensor fused_norm(const char* op, const Tensor& x, const Tensor& residual, const
 
 // xhat = (x - mean) rstd, y = xhat gamma + beta; with g = dy gamma:
 // dx = rstd (g - mean(g) - xhat mean(g xhat)), d gamma = sum of dy xhat, d beta = sum of dy over the rows.
-Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps) {
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  const Tensor gamma = follow(x, weight), beta = follow(x, bias);
   check_norm("layer_norm", x, gamma, beta);
   return fused_norm("layer_norm", x, {}, gamma, beta, eps, {}, {});
 }
@@ -124,10 +125,11 @@ Tensor layer_norm_composed(const Tensor& x, const Tensor& gamma, const Tensor& b
 
 // s = residual + dropout(x), y = layer_norm(s); ds as in layer_norm, d residual = ds, dx = dropout(ds) with
 // the same draws.
-Tensor dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Tensor& gamma,
-                              const Tensor& beta, double eps, const DropoutSpec& dropout,
+Tensor dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Tensor& weight,
+                              const Tensor& bias, double eps, const DropoutSpec& dropout,
                               const Tensor& row_keys) {
   constexpr const char* op = "dropout_add_layer_norm";
+  const Tensor gamma = follow(x, weight), beta = follow(x, bias);
   check_norm(op, x, gamma, beta);
   check_floating(op, "residual", residual);
   check_same_kind(op, x, residual);

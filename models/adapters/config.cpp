@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "nn/layers/activation.h"
 
 namespace sesame {
@@ -87,13 +88,13 @@ json AdapterConfig::to_hub(std::int64_t width) const {
 }
 
 AdapterConfig AdapterConfig::from_hub(const json& config, std::int64_t width, const std::string& where) {
-  SESAME_CHECK(config.is_object(), where, "\"config\" must be an object, found {}", config.dump());
+  SESAME_CHECK(config.is_object(), where, "\"config\" must be an object, found {}", json_text(config));
   const json fixed = fixed_keys();
   for (const char* key : kMeaningful) {
     const auto found = config.find(key);
     SESAME_CHECK(found == config.end() || *found == fixed.at(key), where,
                  "\"{}\" is {}: only bottleneck adapters with {} are supported", key, found->dump(),
-                 fixed.at(key).dump());
+                 json_text(fixed.at(key)));
   }
   SESAME_CHECK(config.contains("mh_adapter") && config.contains("output_adapter"), where,
                "\"config\" names no bottleneck adapter (\"mh_adapter\", \"output_adapter\")");

@@ -67,7 +67,7 @@ void read_head_config(const fs::path& path, AdapterFolder& folder) {
   for (const auto& [label, id] : map->items()) {
     const bool fits = id.is_number_integer() && id >= 0 && id < map->size();
     SESAME_CHECK(fits && folder.labels[id.get<std::size_t>()].empty(), path.string(),
-                 "\"label2id\" gives \"{}\" the id {}: ids must be 0 to {}, each once", label, id.dump(),
+                 "\"label2id\" gives \"{}\" the id {}: ids must be 0 to {}, each once", label, json_text(id),
                  map->size() - 1);
     folder.labels[id.get<std::size_t>()] = label;
   }
@@ -82,6 +82,18 @@ NamedTensors renamed(const NamedTensors& tensors, const std::string& from, const
     if (at != std::string::npos) name.replace(at, old.size(), ".adapters." + to + ".");
   }
   return result;
+}
+
+// "size 64 (after attention and feed-forward, swish) in states of width 384"
+std::string shape_text(const AdapterFolder& folder) {
+  const AdapterConfig& config = folder.config;
+  const char* place = !config.after_attention     ? "after feed-forward"
+                      : config.after_feed_forward ? "after attention and feed-forward"
+                                                  : "after attention";
+  std::string left_out;
+  for (const std::int64_t layer : config.leave_out) left_out += fmt::format(", not in layer {}", layer);
+  return fmt::format("size {} ({}, {}{}) in states of width {}", config.size, place, config.activation,
+                     left_out, folder.width);
 }
 
 // Mean of tensors of the same names and shapes.
@@ -177,10 +189,10 @@ AdapterFolder read_adapter_folder(const std::string& directory) {
   SESAME_CHECK(stored.is_object() && stored.contains("config") && stored.contains("hidden_size"), where,
                "lacks \"config\" or \"hidden_size\": expected a folder of AdapterHub");
   SESAME_CHECK(text_or_empty(stored, "model_type") == "bert", where,
-               "\"model_type\" is {}: expected \"bert\"", stored.value("model_type", json()).dump());
+               "\"model_type\" is {}: expected \"bert\"", json_text(stored.value("model_type", json())));
   const json& width = stored.at("hidden_size");
   SESAME_CHECK(width.is_number_integer() && width > 0 && width <= 1 << 16, where, "\"hidden_size\" is {}",
-               width.dump());
+               json_text(width));
   AdapterFolder folder;
   folder.name = text_or_empty(stored, "name");
   SESAME_CHECK(!folder.name.empty(), where, "\"name\" of the adapter is missing");
@@ -217,17 +229,24 @@ void install_adapter(Bert& bert, const AdapterFolder& folder, const std::string&
   copy_weights(targets, others, kTrunk);
 }
 
-AdapterFolder average_adapters(const std::vector<AdapterFolder>& folders) {
+AdapterFolder average_adapters(const std::vector<AdapterFolder>& folders,
+                               const std::vector<std::string>& places) {
   SESAME_CHECK(!folders.empty(), "average", "no adapters given");
   AdapterFolder mean = folders[0];
   std::vector<NamedTensors> adapters;
   std::vector<const NamedTensors*> adapter_parts, head_parts, trunk_parts;
-  for (const AdapterFolder& folder : folders) {
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    const AdapterFolder& folder = folders[i];
+    const auto place = [&](std::size_t k) { return k < places.size() ? places[k] : folders[k].name; };
     SESAME_CHECK(folder.config == mean.config && folder.width == mean.width, "average",
-                 "adapters '{}' and '{}' have different configurations", mean.name, folder.name);
+                 "'{}' has adapters of {}, '{}' of {}: only those of one shape have an average", place(0),
+                 shape_text(mean), place(i), shape_text(folder));
     SESAME_CHECK(folder.labels == mean.labels && folder.model_class == mean.model_class, "average",
-                 "adapters '{}' and '{}' have heads of different labels or classes ({}, {})", mean.name,
-                 folder.name, mean.model_class, folder.model_class);
+                 "'{}' and '{}' have heads of different labels or classes ({}, {})", place(0), place(i),
+                 mean.model_class, folder.model_class);
+    SESAME_CHECK(folder.trunk.empty() == mean.trunk.empty(), "average",
+                 "'{}' and '{}' do not agree in --adapter-norms: only one of them has LayerNorms of its own",
+                 place(0), place(i));
     adapters.push_back(renamed(folder.adapter, folder.name, mean.name));
     head_parts.push_back(&folder.head);
     trunk_parts.push_back(&folder.trunk);

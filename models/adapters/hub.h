@@ -43,8 +43,10 @@ AdapterFolder read_adapter_folder(const std::string& directory);
 // not active yet; the head is the caller's to load (copy_weights).
 void install_adapter(Bert& bert, const AdapterFolder& folder, const std::string& name = "");
 
-// The mean of adapters, LayerNorms and heads: of one shape, for one task. Throws Error naming what differs.
-AdapterFolder average_adapters(const std::vector<AdapterFolder>& folders);
+// The mean of adapters, LayerNorms and heads: of one shape, for one task. Throws Error naming what differs,
+// and where: `places` (directories), or the names of the adapters.
+AdapterFolder average_adapters(const std::vector<AdapterFolder>& folders,
+                               const std::vector<std::string>& places = {});
 
 // Parameters outside of the trunk, under their names.
 NamedTensors head_weights(const Module& model);

@@ -23,13 +23,20 @@ BertOutput Bert::forward(const PackedBatch& batch, const BertForward& options) c
       batch.ids.shape() == rows && batch.position_ids.shape() == rows && batch.type_ids.shape() == rows,
       "bert", "segments cover {} rows; ids are {}, position ids {}, type ids {}: must be as many", rows[0],
       batch.ids.shape(), batch.position_ids.shape(), batch.type_ids.shape());
+  SESAME_CHECK(
+      !options.only_first || (!options.all_hidden && options.pattern == AttentionPattern::Bidirectional),
+      "bert",
+      "only_first leaves the other rows out: it goes with the last layer and the bidirectional pattern");
   BertOutput output;
   const Tensor embedded = embeddings.forward(batch);  // [T, H]
   if (options.all_hidden) output.hidden.push_back(embedded);
-  output.last = encoder.forward(embedded, batch.segments, options.pattern,
-                                options.all_hidden ? &output.hidden : nullptr);
+  output.last = options.only_first ? encoder.forward_first(embedded, batch.segments)
+                                   : encoder.forward(embedded, batch.segments, options.pattern,
+                                                     options.all_hidden ? &output.hidden : nullptr);
   if (!options.all_hidden) output.hidden.push_back(output.last);
-  if (options.pooled && has_pooler()) output.pooled = pooler->forward(output.last, batch.segments);
+  if (!options.pooled || !has_pooler()) return output;
+  output.pooled =
+      options.only_first ? pooler->dense.forward(output.last) : pooler->forward(output.last, batch.segments);
   return output;
 }
 

@@ -17,13 +17,16 @@ namespace sesame {
 struct BertForward {
   bool all_hidden = false;  // keep the embeddings and every layer's output
   bool pooled = true;       // run the pooler where there is one
+  // Only the first token of each sequence ([CLS]) will be read: `last` is [n, H] then, and the last layer
+  // computes nothing else. Not together with all_hidden or another pattern.
+  bool only_first = false;
   AttentionPattern pattern = AttentionPattern::Bidirectional;
 };
 
 struct BertOutput {
   std::vector<Tensor>
       hidden;     // [T, H] each: embeddings, layer 0, 1, ..; only the last one unless all are asked for
-  Tensor last;    // [T, H]
+  Tensor last;    // [T, H], or [n, H] with only_first
   Tensor pooled;  // [n, H]; undefined without a pooler or when not asked for
 };
 

@@ -31,7 +31,7 @@ class Reader {
   std::int64_t integer(const char* key, const json& value) const {
     SESAME_CHECK(
         value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX),
-        where_, "\"{}\" must be an integer, found {}", key, value.dump());
+        where_, "\"{}\" must be an integer, found {}", key, json_text(value));
     return value.get<std::int64_t>();
   }
   void read(const char* key, std::int64_t& into, bool required = false) const {
@@ -111,11 +111,11 @@ BertConfig BertConfig::from_json(const std::string& text, const std::string& whe
   SESAME_CHECK(document.is_object(), where, "must be a JSON object, found {}", document.type_name());
   const Reader reader(document, where);
   BertConfig config;
-  config.source_json = document.dump();
+  config.source_json = json_text(document);
   if (const json* names = reader.find("architectures")) {
     SESAME_CHECK(names->is_array(), where, "\"architectures\" must be a list, found {}", names->type_name());
     for (const json& name : *names) {
-      SESAME_CHECK(name.is_string(), where, "\"architectures\" must hold strings, found {}", name.dump());
+      SESAME_CHECK(name.is_string(), where, "\"architectures\" must hold strings, found {}", json_text(name));
       config.architectures.push_back(name.get<std::string>());
     }
   }
@@ -198,7 +198,7 @@ void BertConfig::check(const std::string& where) const {
 }
 
 std::string BertConfig::to_json() const {
-  json out = json::parse(source_json);
+  json out = json_or_discarded<json>(source_json);
   out["model_type"] = "bert";
   out["vocab_size"] = vocab_size;
   out["hidden_size"] = hidden_size;
@@ -237,7 +237,7 @@ std::string BertConfig::to_json() const {
     out.erase("dtype");
     out["torch_dtype"] = dtype;
   }
-  return out.dump(2) + "\n";
+  return json_text(out, 2) + "\n";
 }
 
 }  // namespace sesame

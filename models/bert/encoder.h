@@ -16,6 +16,8 @@ class BertEncoder : public Module {
   // x [T, H] -> [T, H]. The output of every layer is appended to `hidden` unless it is null.
   Tensor forward(const Tensor& x, const Segments& segments, AttentionPattern pattern,
                  std::vector<Tensor>* hidden) const;
+  // The first row of each sequence alone, [n, H]: the last layer computes no other.
+  Tensor forward_first(const Tensor& x, const Segments& segments) const;
 
   ModuleList<TransformerLayer> layer;
 };

@@ -75,6 +75,16 @@ nlohmann::json parse_json(std::string_view text, const std::string& where, int m
   return nlohmann::json::parse(text.begin(), text.end());
 }
 
+template <class Json>
+Json json_or_discarded(std::string_view text) {
+  return Json::parse(text.begin(), text.end(), nullptr, false);
+}
+template nlohmann::json json_or_discarded(std::string_view);
+template nlohmann::ordered_json json_or_discarded(std::string_view);
+
+std::string json_text(const nlohmann::json& value, int indent) { return value.dump(indent); }
+std::string json_text(const nlohmann::ordered_json& value, int indent) { return value.dump(indent); }
+
 nlohmann::json read_json_file(const std::string& path, int max_depth) {
   const MappedFile file(path);
   return parse_json(file.text(), path, max_depth);

@@ -55,7 +55,7 @@ std::uint64_t byte_count(const SafetensorsEntry& entry, const SafetensorsDType& 
 std::uint64_t read_unsigned(const json& value, const std::string& name, const char* key,
                             const std::string& path) {
   SESAME_CHECK(value.is_number_unsigned(), path,
-               "tensor \"{}\": {} must hold non-negative integers, found {}", name, key, value.dump());
+               "tensor \"{}\": {} must hold non-negative integers, found {}", name, key, json_text(value));
   return value.get<std::uint64_t>();
 }
 
@@ -81,7 +81,7 @@ SafetensorsEntry read_entry(const std::string& name, const json& value, const st
   }
   const json& offsets = value["data_offsets"];
   SESAME_CHECK(offsets.is_array() && offsets.size() == 2, path,
-               "tensor \"{}\": data_offsets must be [begin, end], found {}", name, offsets.dump());
+               "tensor \"{}\": data_offsets must be [begin, end], found {}", name, json_text(offsets));
   entry.begin = read_unsigned(offsets[0], name, "data_offsets", path);
   entry.end = read_unsigned(offsets[1], name, "data_offsets", path);
   SESAME_CHECK(entry.begin <= entry.end, path, "tensor \"{}\": data_offsets [{}, {}] end before they begin",

@@ -4,6 +4,7 @@
 
 #include "autograd/check.h"
 #include "models/io/atomic_file.h"
+#include "models/io/strict_json.h"
 #include "models/io/utf8.h"
 #include "models/safetensors/dtypes.h"
 #include "models/safetensors/safetensors.h"
@@ -44,7 +45,7 @@ std::vector<const NamedTensors::value_type*> sorted(const NamedTensors& tensors)
 std::string make_header(const std::vector<const NamedTensors::value_type*>& order,
                         const SafetensorsMetadata& metadata) {
   std::string header = "{";
-  if (!metadata.empty()) header += "\"__metadata__\":" + json(metadata).dump();
+  if (!metadata.empty()) header += "\"__metadata__\":" + json_text(json(metadata));
   std::uint64_t offset = 0;
   for (const auto* item : order) {
     const Tensor& tensor = item->second;
@@ -52,8 +53,8 @@ std::string make_header(const std::vector<const NamedTensors::value_type*>& orde
         offset + static_cast<std::uint64_t>(tensor.numel()) * dtype_size(tensor.dtype());
     const json shape = std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end());
     header += fmt::format("{}{}:{{\"dtype\":\"{}\",\"shape\":{},\"data_offsets\":[{},{}]}}",
-                          header.size() > 1 ? "," : "", json(item->first).dump(),
-                          safetensors_dtype_name(tensor.dtype()), shape.dump(), offset, end);
+                          header.size() > 1 ? "," : "", json_text(json(item->first)),
+                          safetensors_dtype_name(tensor.dtype()), json_text(shape), offset, end);
     offset = end;
   }
   header += '}';

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "models/io/strict_json.h"
 #include "models/tokenizer/json_reader.h"
 #include "models/tokenizer/tokenizer_spec.h"
 
@@ -96,9 +97,9 @@ std::string tokenizer_json_bytes(const TokenizerSpec& spec) {
                    {"unk_token", spec.wordpiece.unk_token},
                    {"continuing_subword_prefix", spec.wordpiece.continuing_subword_prefix},
                    {"max_input_chars_per_word", spec.wordpiece.max_input_chars_per_word}};
-  std::string head = json.dump();
+  std::string head = json_text(json);
   head.resize(head.size() - 2);  // "}}": the vocabulary goes in as the last member of the model
-  return head + ",\"vocab\":" + vocab.dump() + "}}";
+  return head + ",\"vocab\":" + json_text(vocab) + "}}";
 }
 
 OrderedJson special_tokens_json(const TokenizerSpec& spec) {
@@ -117,7 +118,7 @@ std::string config_bytes(const TokenizerSpec& spec) {
   json["strip_accents"] = strip_accents_json(spec.normalizer);
   json["tokenize_chinese_chars"] = spec.normalizer.handle_chinese_chars;
   json["tokenizer_class"] = "BertTokenizer";
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 std::string vocab_bytes(const TokenizerSpec& spec) {
@@ -137,7 +138,7 @@ void write_tokenizer(const TokenizerSpec& spec, const std::string& directory) {
   if (!files.contains("tokenizer.json")) files["tokenizer.json"] = tokenizer_json_bytes(spec);
   if (!files.contains("tokenizer_config.json")) files["tokenizer_config.json"] = config_bytes(spec);
   if (!files.contains("special_tokens_map.json")) {
-    files["special_tokens_map.json"] = special_tokens_json(spec).dump(2) + "\n";
+    files["special_tokens_map.json"] = json_text(special_tokens_json(spec), 2) + "\n";
   }
   for (const auto& [name, bytes] : files) write_file(std::filesystem::path(directory) / name, bytes);
 }

@@ -1,5 +1,7 @@
 #include "nn/layers/transformer_layer.h"
 
+#include "autograd/ops/rows.h"
+
 namespace sesame {
 
 ResidualOutput::ResidualOutput(std::int64_t in, std::int64_t width, double dropout_p, double eps)
@@ -67,6 +69,13 @@ TransformerLayer::TransformerLayer(const TransformerLayerOptions& o)
 Tensor TransformerLayer::forward(const Tensor& x, const Segments& segments, AttentionPattern pattern) const {
   const Tensor attended = attention.forward(x, segments, pattern);  // [T, width]
   return output.forward(intermediate.forward(attended), attended, segments.token_keys());
+}
+
+Tensor TransformerLayer::forward_first(const Tensor& x, const Segments& segments) const {
+  const Segments queries = segments.first_only();
+  const Tensor first = gather_rows(x, segments.first_rows());  // [n, width]
+  const Tensor attended = attention.forward(first, attention.self.keys_values(x), queries, segments);
+  return output.forward(intermediate.forward(attended), attended, queries.token_keys());
 }
 
 Tensor TransformerLayer::forward(const Tensor& x, const CacheStep& step, Tensor& cache) const {

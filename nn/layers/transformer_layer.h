@@ -74,6 +74,9 @@ class TransformerLayer : public Module {
   // x [T, width] -> [T, width].
   Tensor forward(const Tensor& x, const Segments& segments,
                  AttentionPattern pattern = AttentionPattern::Bidirectional) const;
+  // The same for the first row of each segment alone, x [T, width] -> [n, width]: the other rows of x serve
+  // as keys and values only.
+  Tensor forward_first(const Tensor& x, const Segments& segments) const;
   // New rows with kept keys and values, for decoding.
   Tensor forward(const Tensor& x, const CacheStep& step, Tensor& cache) const;
 

@@ -40,7 +40,7 @@ TrunkRows ClassifyModel::rows(const PackedBatch& batch) const {
                  .counts = std::vector<std::int64_t>(static_cast<std::size_t>(segments.count()), 1)};
   const Pooling pooling = head.options().pooling;
   if (pooling == Pooling::Cls && !head.features.needs_hidden()) {
-    rows.states = {run_trunk(batch, {.pooled = true}).pooled};
+    rows.states = {run_trunk(batch, {.pooled = true, .only_first = true}).pooled};
     return rows;
   }
   rows.states = trunk_states(batch, head.features);

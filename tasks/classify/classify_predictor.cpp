@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/classify/score.h"
 #include "tasks/data/presets.h"
 #include "tasks/data/source.h"
@@ -31,21 +32,21 @@ struct Prediction {
 };
 
 Prediction read_prediction(const std::string& text, LabelKind kind, const std::string& where) {
-  const Json line = Json::parse(text, nullptr, false);
+  const Json line = json_or_discarded<Json>(text);
   SESAME_CHECK(line.is_object() && line.contains("label"), where,
                "expected an object with \"label\", as predict writes it, found {}", text.substr(0, 80));
   const Json& label = line["label"];
   Prediction prediction;
   if (kind == LabelKind::number) {
-    SESAME_CHECK(label.is_number(), where, "expected a number as \"label\", found {}", label.dump());
+    SESAME_CHECK(label.is_number(), where, "expected a number as \"label\", found {}", json_text(label));
     prediction.number = label.get<float>();
     return prediction;
   }
   SESAME_CHECK(label.is_array() == (kind == LabelKind::multi_label), where,
                "expected {} as \"label\", found {}",
-               kind == LabelKind::multi_label ? "a list of labels" : "one label", label.dump());
+               kind == LabelKind::multi_label ? "a list of labels" : "one label", json_text(label));
   for (const Json& name : label.is_array() ? label : Json::array({label})) {
-    SESAME_CHECK(name.is_string(), where, "expected a label's name, found {}", name.dump());
+    SESAME_CHECK(name.is_string(), where, "expected a label's name, found {}", json_text(name));
     prediction.names.push_back(name.get<std::string>());
   }
   return prediction;
@@ -123,7 +124,7 @@ void ClassifyPredictor::give_lines(const std::vector<Example>& examples, const L
           std::vector<float>(given.logits.begin() + static_cast<std::ptrdiff_t>(i * width),
                              given.logits.begin() + static_cast<std::ptrdiff_t>((i + 1) * width));
     }
-    sink(line.dump());
+    sink(json_text(line));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/classify/score.h"
 #include "tasks/data/model_input.h"
 
@@ -55,7 +56,7 @@ std::string ClassifyTask::show(std::int64_t i) const {
   if (file_.problem == Problem::OneClass) json["label"] = example.label;
   if (file_.problem == Problem::MultiLabel) json["labels"] = example.labels;
   if (file_.problem == Problem::Regression) json["value"] = example.value;
-  return json.dump();
+  return json_text(json);
 }
 
 double ClassifyTask::loss_terms(std::span<const std::int64_t> examples) const {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/use/task_json.h"
 
 namespace sesame {
@@ -49,7 +50,7 @@ std::string ClassifyTaskFile::to_json() const {
   json["label_separator"] = label_separator;
   json["texts"] = texts;
   json["metrics"] = metrics;
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 ClassifyTaskFile ClassifyTaskFile::read(const std::string& directory) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 
 namespace sesame {
 
@@ -32,7 +33,7 @@ std::string scalar_text(const Json& value, const std::string& key, const std::st
   }
   SESAME_CHECK(!value.is_structured(), where, "\"{}\" is {}, a string, number or array of them is wanted",
                key, value.is_object() ? "an object" : "an array within an array");
-  return value.dump();
+  return json_text(value);
 }
 
 Cell json_cell(const Json& value, const std::string& key, const std::string& where) {
@@ -151,8 +152,9 @@ void TableReader::select(const std::vector<std::string>& columns) {
   for (const std::string& column : columns) {
     const auto found = std::find(columns_.begin(), columns_.end(), column);
     SESAME_CHECK(found != columns_.end(), header_where_,
-                 "no column \"{}\"; found: {}; name the columns with --columns text=...,label=... (text2=... for a second text)", column,
-                 quote_all(columns_));
+                 "no column \"{}\"; found: {}; name the columns with --columns text=...,label=... (text2=... "
+                 "for a second text)",
+                 column, quote_all(columns_));
     indices_.push_back(static_cast<size_t>(found - columns_.begin()));
   }
 }

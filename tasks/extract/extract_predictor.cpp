@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/data/presets.h"
 
 namespace sesame {
@@ -96,7 +97,7 @@ void ExtractPredictor::give_lines(const std::vector<QuestionExample>& examples, 
         line["logits"]["end"].push_back(window.end);
       }
     }
-    sink(line.dump());
+    sink(json_text(line));
   }
 }
 

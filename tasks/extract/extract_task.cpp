@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/data/model_input.h"
 #include "tasks/report/answers.h"
 #include "tasks/report/svg.h"
@@ -141,7 +142,7 @@ std::string ExtractTask::show(std::int64_t i) const {
                                {"end", answer.end}});
   }
   cut_.erase(i);
-  return json.dump();
+  return json_text(json);
 }
 
 void ExtractTask::describe(Report& report) const {

@@ -49,13 +49,13 @@ const Json& list_member(const Json& object, const std::string& key, const std::s
 
 std::int64_t start_of(const Json& value, const std::string& key, const std::string& where) {
   SESAME_CHECK(value.is_number_integer() && value.get<double>() >= 0 && value.get<double>() < 2e9, where,
-               "\"{}\" is {}, a code point's number from 0 is wanted", key, value.dump());
+               "\"{}\" is {}, a code point's number from 0 is wanted", key, json_text(value));
   return value.get<std::int64_t>();
 }
 
 // An id is text; numbers are taken as they are written.
 std::string id_of(const Json& value, const std::string& where) {
-  return value.is_number() ? value.dump() : text_of(value, "id", where);
+  return value.is_number() ? json_text(value) : text_of(value, "id", where);
 }
 
 // [{"text": ..., "answer_start": ...}, ...]

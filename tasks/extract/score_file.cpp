@@ -21,7 +21,7 @@ struct Predictions {
 
 std::string answer_text(const Json& value, const std::string& where) {
   SESAME_CHECK(value.is_string(), where, "an answer's text is wanted (\"\": no answer), found {}",
-               value.dump().substr(0, 80));
+               json_text(value).substr(0, 80));
   return value.get<std::string>();
 }
 
@@ -50,7 +50,7 @@ Predictions read_lines(const std::string& path) {
     if (line.contains("id") && line["id"].is_string()) {
       const bool fresh =
           predictions.by_id.emplace(line["id"].get<std::string>(), predictions.answers.size()).second;
-      SESAME_CHECK(fresh, lines.where(), "id {} occurs twice", line["id"].dump());
+      SESAME_CHECK(fresh, lines.where(), "id {} occurs twice", json_text(line["id"]));
       ++with_id;
     }
     predictions.answers.push_back(answer_text(line["answer"], lines.where()));
@@ -63,7 +63,7 @@ Predictions read_predictions(const std::string& path) {
   LineReader lines(path);
   std::string first, text;
   lines.next(first);
-  const Json line = Json::parse(first, nullptr, false);
+  const Json line = json_or_discarded<Json>(first);
   if (line.is_object() && line.contains("answer")) return read_lines(path);
   text = first;
   for (std::string more; lines.next(more);) text += "\n" + more;

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/use/task_json.h"
 
 namespace sesame {
@@ -25,7 +26,7 @@ std::string ExtractTaskFile::to_json() const {
   json["preset"] = preset;
   json["text_columns"] = columns.texts;
   json["label_column"] = columns.label;
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 ExtractTaskFile ExtractTaskFile::read(const std::string& directory) {

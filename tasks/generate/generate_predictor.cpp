@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/generate/sequence_data.h"
 #include "tasks/generate/text_scores.h"
 
@@ -94,7 +95,7 @@ class GeneratePredictor : public Predictor {
         for (const WrittenText& one : outputs)
           line["n_best"].push_back({{"text", one.text}, {"score", one.score}});
       }
-      sink(line.dump());
+      sink(json_text(line));
     }
   }
 

@@ -6,6 +6,7 @@
 
 #include "autograd/ops/loss.h"
 #include "models/generation/decoder_model.h"
+#include "models/io/strict_json.h"
 #include "tasks/data/model_input.h"
 #include "tasks/generate/text_scores.h"
 #include "tasks/report/sequences.h"
@@ -146,7 +147,7 @@ std::string GenerateTask::show(std::int64_t i) const {
       {"line", example.line},
       {"tokens", tokens_of(writer_.source, writer_.read(example.texts, 0).ids)},
       {"target", target}};
-  return json.dump();
+  return json_text(json);
 }
 
 void GenerateTask::describe(Report& report) const {

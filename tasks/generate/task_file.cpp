@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/use/task_json.h"
 
 namespace sesame {
@@ -32,7 +33,7 @@ std::string GenerateTaskFile::to_json() const {
   json["text_columns"] = columns.texts;
   json["target_column"] = columns.label;
   json["texts"] = texts;
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 GenerateTaskFile GenerateTaskFile::read(const std::string& directory) {

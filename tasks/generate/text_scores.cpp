@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/data/source.h"
 #include "tasks/generate/units.h"
 #include "tasks/metrics/bleu.h"
@@ -46,7 +47,7 @@ std::vector<std::string> read_predicted_texts(const std::string& path) {
   LineReader reader(path);
   bool json_lines = false;
   for (std::string line; reader.next(line);) {
-    const Json json = Json::parse(line, nullptr, false);
+    const Json json = json_or_discarded<Json>(line);
     if (texts.empty()) json_lines = is_prediction(json);
     SESAME_CHECK(!json_lines || is_prediction(json), reader.where(),
                  "expected an object with \"text\", as predict writes it and the first line has it, found {}",

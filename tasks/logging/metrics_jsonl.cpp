@@ -8,6 +8,7 @@
 
 #include "autograd/check.h"
 #include "models/io/atomic_file.h"
+#include "models/io/strict_json.h"
 
 namespace sesame {
 
@@ -19,7 +20,7 @@ void cut_after(const std::string& path, int64_t step) {
   if (!input) return;
   std::string kept, line;
   while (std::getline(input, line)) {
-    const auto object = nlohmann::json::parse(line, nullptr, false);
+    const auto object = json_or_discarded<nlohmann::json>(line);
     if (!object.is_object() || !object.contains("step") || !object["step"].is_number()) continue;
     if (object["step"].get<int64_t>() <= step) kept += line + "\n";
   }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tasks/report/axes.h"
+
 namespace sesame {
 
 namespace {
@@ -19,92 +21,12 @@ constexpr size_t kColours = 6;
 
 using Points = std::vector<std::pair<double, double>>;
 
-// One axis: data range, round ticks, and the pixels between which it runs.
-struct Axis {
-  double low = 0, high = 1, step = 0.2, from = 0, to = 1;
-  double pixel(double value) const { return from + (value - low) / (high - low) * (to - from); }
-};
-
-double round_step(double raw) {
-  const double magnitude = std::pow(10.0, std::floor(std::log10(raw)));
-  for (const double factor : {1.0, 2.0, 2.5, 5.0}) {
-    if (raw <= factor * magnitude * 1.0000001) return factor * magnitude;
-  }
-  return 10 * magnitude;
-}
-
-// Widens to whole steps where `snap`; a constant gets some room around it.
-Axis make_axis(double low, double high, double from, double to, bool snap) {
-  if (!(high > low)) {
-    const double room = low == 0 ? 1 : std::abs(low) * 0.1;
-    low -= room;
-    high += room;
-  }
-  Axis axis;
-  axis.step = round_step((high - low) / 5);
-  axis.low = snap ? std::floor(low / axis.step + 1e-9) * axis.step : low;
-  axis.high = snap ? std::ceil(high / axis.step - 1e-9) * axis.step : high;
-  axis.from = from;
-  axis.to = to;
-  return axis;
-}
-
-// Counted, not summed up: where the step is lost in rounding a sum would never arrive.
-std::vector<double> ticks(const Axis& axis) {
-  const double first = std::ceil(axis.low / axis.step - 1e-9);
-  const double count = std::min(20.0, std::floor(axis.high / axis.step + 1e-6) - first + 1);
-  std::vector<double> values;
-  for (int i = 0; i < static_cast<int>(count); ++i) values.push_back((first + i) * axis.step);
-  return values;
-}
-
-// All ticks of an axis with the same number of decimals; powers of ten where the whole axis is tiny.
-std::string tick_text(double value, const Axis& axis) {
-  const double size = std::abs(value);
-  if (size < axis.step * 1e-6) return "0";
-  const double largest = std::max(std::abs(axis.low), std::abs(axis.high));
-  if (largest < 5e-3) {
-    const double exponent = std::floor(std::log10(size) + 1e-9);
-    return fmt::format("{:.3g}e{:.0f}", value / std::pow(10.0, exponent), exponent);
-  }
-  if (largest >= 1e6) return fmt::format("{:.4g}M", value / 1e6);
-  if (largest >= 2e4) return fmt::format("{:.4g}k", value / 1e3);
-  int decimals = 0;
-  for (double step = axis.step; decimals < 6 && std::abs(step - std::round(step)) > 1e-6; step *= 10)
-    ++decimals;
-  return fmt::format("{:.{}f}", value, decimals);
-}
-
-std::string axes(const Axis& x, const Axis& y, const std::string& x_label, const std::string& y_label) {
-  std::string svg;
-  for (const double tick : ticks(y)) {
-    const double at = y.pixel(tick);
-    svg += fmt::format("<line class=\"grid\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>",
-                       x.from, at, x.to, at);
-    svg += fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>",
-                       x.from - 8, at + 4, tick_text(tick, y));
-  }
-  for (const double tick : ticks(x)) {
-    const double at = x.pixel(tick);
-    svg += fmt::format("<line class=\"axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", at,
-                       y.from, at, y.from + 5);
-    svg += fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>", at,
-                       y.from + 18, tick_text(tick, x));
-  }
-  svg += fmt::format("<line class=\"axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", x.from,
-                     y.from, x.to, y.from);
-  svg += fmt::format("<text class=\"name\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>",
-                     (x.from + x.to) / 2, kHeight - 6, escape_html(x_label));
-  const double middle = (y.from + y.to) / 2;
-  svg += fmt::format(
-      "<text class=\"name\" transform=\"translate(13 {:.1f}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
-      middle, escape_html(y_label));
-  return svg;
-}
-
-std::string open_svg(const std::string& label) {
-  return fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">", kWidth, kHeight,
-                     escape_html(label));
+// All charts here are of one size.
+Frame chart_frame(Range x, Range y, bool whole = true) {
+  return {.width = kWidth,
+          .height = kHeight,
+          .x = make_axis(x, kLeft, kWidth - kRight, false),
+          .y = make_axis(y, kHeight - kBottom, kTop, whole)};
 }
 
 // Mean over a window of a 25th of the points around each.
@@ -242,18 +164,18 @@ std::string format_value(double value) {
 
 std::string line_chart(const Curve& curve) {
   std::vector<Points> lines;
-  double x_low = HUGE_VAL, x_high = -HUGE_VAL, y_low = HUGE_VAL, y_high = -HUGE_VAL;
+  Range x_range, y_range;
   for (const Series& series : curve.series) {
     lines.push_back(finite_points(series.points));
     for (const auto& [step, value] : lines.back()) {
-      x_low = std::min(x_low, step), x_high = std::max(x_high, step);
-      y_low = std::min(y_low, value), y_high = std::max(y_high, value);
+      x_range.add(step), y_range.add(value);
     }
   }
-  if (x_low > x_high) return "<p class=\"faint\">no values</p>";
-  const Axis x = make_axis(x_low, x_high, kLeft, kWidth - kRight, false);
-  const Axis y = make_axis(y_low, y_high, kHeight - kBottom, kTop, true);
-  std::string svg = legend(curve) + open_svg(curve.title) + axes(x, y, curve.x_label, curve.y_label);
+  if (x_range.empty()) return "<p class=\"faint\">no values</p>";
+  const Frame frame = chart_frame(x_range, y_range);
+  const Axis &x = frame.x, &y = frame.y;
+  std::string svg =
+      legend(curve) + open_figure(frame, curve.title) + draw_axes(frame, curve.x_label, curve.y_label);
   for (size_t s = 0; s < lines.size(); ++s) {
     const bool smooth = curve.smooth && lines[s].size() >= 10;
     const std::string colour = fmt::format("c{}", s % kColours);
@@ -282,9 +204,9 @@ std::string histogram(const std::vector<int64_t>& values, const std::string& x_l
   for (const int64_t value : values) ++bins[static_cast<size_t>((value - low) / width)];
   const auto top = static_cast<double>(*std::max_element(bins.begin(), bins.end()));
   const double end = static_cast<double>(low + width * static_cast<int64_t>(bins.size()));
-  const Axis x = make_axis(static_cast<double>(low), end, kLeft, kWidth - kRight, false);
-  const Axis y = make_axis(0, top, kHeight - kBottom, kTop, true);
-  std::string svg = open_svg(x_label) + axes(x, y, x_label, "examples");
+  const Frame frame = chart_frame({static_cast<double>(low), end}, {0, top});
+  const Axis &x = frame.x, &y = frame.y;
+  std::string svg = open_figure(frame, x_label) + draw_axes(frame, x_label, "examples");
   for (size_t i = 0; i < bins.size(); ++i) {
     const int64_t from = low + width * static_cast<int64_t>(i);
     const double left = x.pixel(static_cast<double>(from)),
@@ -309,9 +231,9 @@ std::string scatter_chart(const std::vector<std::pair<double, double>>& all) {
     low = std::min({low, gold, predicted}), high = std::max({high, gold, predicted});
   }
   const double room = 0.03 * (high - low);
-  const Axis x = make_axis(low - room, high + room, kLeft, kWidth - kRight, false);
-  const Axis y = make_axis(low - room, high + room, kHeight - kBottom, kTop, false);
-  std::string svg = open_svg("predicted against gold") + axes(x, y, "gold", "predicted");
+  const Frame frame = chart_frame({low - room, high + room}, {low - room, high + room}, false);
+  const Axis &x = frame.x, &y = frame.y;
+  std::string svg = open_figure(frame, "predicted against gold") + draw_axes(frame, "gold", "predicted");
   svg += fmt::format("<line class=\"diagonal\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>",
                      x.pixel(x.low), y.pixel(x.low), x.pixel(x.high), y.pixel(x.high));
   const size_t stride = (points.size() + kMaxDots - 1) / kMaxDots;

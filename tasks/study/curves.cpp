@@ -47,7 +47,7 @@ Json measure(const StudyOptions& options, const StudyRun& run) {
 }  // namespace
 
 void study_curves(const StudyOptions& options) {
-  const std::vector<StudySet> sets = study_sets(options);
+  const std::vector<StudySet> sets = study_sets(options, "curves", kDevExamples);
   const std::int64_t seeds = options.seeds > 0 ? options.seeds : kSeeds;
   const std::size_t runs = sets.size() * 2 * static_cast<std::size_t>(seeds);
   ResultFile results(options.out, "curves");

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <string>
 
+#include "tasks/report/axes.h"
 #include "tasks/report/svg.h"
-#include "tasks/study/axes.h"
 
 namespace sesame {
 
@@ -21,7 +21,7 @@ const char* const kFigureStyle = R"css(
 .scale i { display: inline-block; width: 20px; height: 12px; margin-right: 5px; border: 1px solid var(--rule); vertical-align: -1px; }
 .scale svg { display: inline-block; width: 14px; height: 14px; margin: 0 5px 0 0; vertical-align: -2px; }
 .read { margin: 0 0 12px; max-width: 88ch; }
-.grid2 .card > svg { max-width: 640px; }
+.grid2 .card > svg { max-width: 640px; } .wide > svg { max-width: 880px; } .bar-card > svg { max-width: 640px; }
 .maps { display: grid; grid-template-columns: repeat(2, minmax(0, 440px)); gap: 16px 24px; margin-bottom: 12px; }
 @media (max-width: 640px) { .maps { grid-template-columns: minmax(0, 1fr); } }
 .verdict { font-weight: 600; white-space: nowrap; } .agrees { color: var(--c2); } .differs { color: var(--wrong); }
@@ -31,6 +31,23 @@ const char* const kFigureStyle = R"css(
 )css";
 
 namespace {
+
+// Curves: the y axis ends on whole ticks, the x axis at the data.
+Frame make_frame(double width, double height, Range x, Range y) {
+  return {width, height, make_axis(x, 64, width - 16, false), make_axis(y, height - 46, 12, true)};
+}
+
+// Maps: both end at the data.
+Frame make_map_frame(double width, double height, Range x, Range y) {
+  return {width, height, make_axis(x, 58, width - 12, false), make_axis(y, height - 46, 24, false),
+          true,  false};
+}
+
+// Bars from the left: room for names, no ticks on the y axis.
+Frame make_bar_frame(double width, double height, Range x) {
+  return {width, height, make_axis(x, 150, width - 16, true), make_axis({0, 1}, height - 46, 8, false),
+          false, false};
+}
 
 std::string polygon(const Band& band, const Axis& x, const Axis& y, std::size_t colour) {
   std::string points;

@@ -51,12 +51,34 @@ Verdict below(const Spread& first, const Spread& second, double margin) {
   return first.low > second.high + margin ? Verdict::Differs : Verdict::Mixed;
 }
 
+double sampling_margin(double score, double examples) {
+  const double unit = score > 1 ? 100 : 1, p = std::clamp(score / unit, 0.0, 1.0);
+  return examples > 0 ? unit * 2 * std::sqrt(2 * p * (1 - p) / examples) : 0;
+}
+
+Verdict close_to(double score, double reference, double share, double margin) {
+  if (score >= share * reference) return Verdict::Agrees;
+  return score + margin < share * reference ? Verdict::Differs : Verdict::Mixed;
+}
+
 Verdict together(const std::vector<Verdict>& verdicts) {
   if (verdicts.empty()) return Verdict::Mixed;
   for (const Verdict verdict : verdicts) {
     if (verdict != verdicts.front()) return Verdict::Mixed;
   }
   return verdicts.front();
+}
+
+void Comparison::add(const std::string& set, const std::string& what, const Spread& low, const Spread& high,
+                     double margin) {
+  if (low.count == 0 || high.count == 0) return;
+  verdicts.push_back(below(low, high, margin));
+  numbers += fmt::format("{}: {} {} against {}. ", set, what, spread_text(high), spread_text(low));
+}
+
+void Comparison::conclude(std::vector<Finding>& findings, const std::string& claim,
+                          const char* source) const {
+  if (!verdicts.empty()) findings.push_back({claim, source, together(verdicts), numbers});
 }
 
 std::string findings_table(const std::vector<Finding>& findings) {

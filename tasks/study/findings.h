@@ -30,6 +30,24 @@ Verdict below(const Spread& first, const Spread& second, double margin = 0);
 // Agrees or Differs where all agree or differ; Mixed for everything else, and for none.
 Verdict together(const std::vector<Verdict>& verdicts);
 
+// Two standard errors of the difference of two such scores on so many examples, taken as shares of right
+// answers (in percent where above 1): single runs that lie closer tell nothing.
+double sampling_margin(double score, double examples);
+// Whether `score` is at least `share` of `reference`; Mixed where it is below by less than the margin.
+Verdict close_to(double score, double reference, double share, double margin);
+
+// A claim that on every set one thing scores below another.
+struct Comparison {
+  std::vector<Verdict> verdicts;
+  std::string numbers;
+
+  // Nothing where one of them was not measured. `margin` as in below().
+  void add(const std::string& set, const std::string& what, const Spread& low, const Spread& high,
+           double margin = 0);
+  // Adds the finding, unless nothing was compared.
+  void conclude(std::vector<Finding>& findings, const std::string& claim, const char* source) const;
+};
+
 // "0.0213", "1.54", "312": about three digits.
 std::string short_number(double value);
 
@@ -40,6 +58,13 @@ std::string numbers_table(const std::vector<std::vector<std::string>>& rows);
 
 inline constexpr const char* kHao =
     "Hao et al. 2019, Visualizing and Understanding the Effectiveness of BERT";
+inline constexpr const char* kHoulsby = "Houlsby et al. 2019, Parameter-Efficient Transfer Learning for NLP";
+inline constexpr const char* kPfeiffer =
+    "Pfeiffer et al. 2021, AdapterFusion: Non-Destructive Task Composition for Transfer Learning";
+inline constexpr const char* kPeters = "Peters et al. 2018, Deep Contextualized Word Representations";
+inline constexpr const char* kTuneOrNot = "Peters, Ruder and Smith 2019, To Tune or Not to Tune?";
+inline constexpr const char* kTenney =
+    "Tenney, Das and Pavlick 2019, BERT Rediscovers the Classical NLP Pipeline";
 inline constexpr const char* kDevlin =
     "Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers";
 

@@ -158,7 +158,7 @@ StudyRun landscape_run(const StudyOptions& options, const StudySet& set, std::si
 }
 
 void study_landscape(const StudyOptions& options) {
-  const std::vector<StudySet> sets = study_sets(options);
+  const std::vector<StudySet> sets = study_sets(options, "landscape", kDevExamples);
   const std::int64_t seeds = options.seeds > 0 ? options.seeds : kSeeds;
   ResultFile results(options.out, "landscape");
   StudyProgress progress("landscape", sets.size() * 2 * static_cast<std::size_t>(seeds + 1));

@@ -50,8 +50,9 @@ std::vector<double> numbers_in(const nlohmann::ordered_json& list) {
 std::string write_study_page(const std::string& out, const std::string& model) {
   const auto read = [&](const char* name) { return ResultFile(out, name).all(); };
   const StudyResults landscape = read("landscape");
-  const StudySection sections[] = {curves_section(read("curves")), landscape_section(landscape),
+  const StudySection sections[] = {curves_section(read("curves")),        landscape_section(landscape),
                                    path_section(read("path"), landscape), rollback_section(read("rollback")),
+                                   modes_section(read("modes")),          layers_section(read("layers")),
                                    table_section(read("table"))};
   Report report;
   report.title = "Why pre-training works";
@@ -63,9 +64,9 @@ std::string write_study_page(const std::string& out, const std::string& model) {
   const std::string intro =
       "<p class=\"read\">Small runs, repeated here, of the experiments that explain why a pretrained model "
       "is a "
-      "better start than a random one. “Agrees” and “does not agree” mean that all runs of one start lie on "
-      "one "
-      "side of all runs of the other, on every data set; “undecided” is everything else.</p>";
+      "better start than a random one. “Agrees” and “does not agree” mean that all runs of one kind lie on "
+      "one side of all runs of the other, on every data set; “undecided” is everything else, single runs too "
+      "close for the size of the development data included.</p>";
   report.sections.push_back(
       {"Published findings, and what was measured here",
        intro + (findings.empty() ? "<p class=\"faint\">no results yet</p>" : findings_table(findings)),

@@ -22,6 +22,8 @@ StudySection landscape_section(const StudyResults& landscape);
 // The path is drawn over the plane of landscape.
 StudySection path_section(const StudyResults& path, const StudyResults& landscape);
 StudySection rollback_section(const StudyResults& rollback);
+StudySection modes_section(const StudyResults& modes);
+StudySection layers_section(const StudyResults& layers);
 StudySection table_section(const StudyResults& table);
 
 // The numbers of a list; null (a loss that was no number) comes back as infinity.
@@ -32,6 +34,9 @@ std::string plane_marks_legend();
 
 // Writes OUT/study.html from the results that are there and returns its path.
 std::string write_study_page(const std::string& out, const std::string& model);
+
+// Mean place of such weights, from 0 for the embeddings up ("center of gravity", Tenney et al. 2019).
+double mean_layer(const std::vector<double>& weights);
 
 // Names of the sets in the order of their first result.
 std::vector<std::string> sets_in(const StudyResults& results);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "models/io/strict_json.h"
 #include "tasks/report/svg.h"
 #include "tasks/study/figure.h"
 #include "tasks/study/page.h"
@@ -107,8 +108,8 @@ std::string set_html(const std::string& set, const std::string& metric, const st
       "<div class=\"card\">{}<p class=\"faint\">{} training examples, {} updates of {}, learning "
       "rate {}; scores on {} development examples</p></div>",
       escape_html(set), band_figure(loss), band_figure(score), numbers_table(rows),
-      first.at("train_examples").dump(), first.at("steps").dump(), first.at("batch_size").dump(),
-      first.at("lr").dump(), first.at("dev_examples").dump());
+      json_text(first.at("train_examples")), json_text(first.at("steps")), json_text(first.at("batch_size")),
+      json_text(first.at("lr")), json_text(first.at("dev_examples")));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "models/io/strict_json.h"
 #include "tasks/report/svg.h"
 #include "tasks/study/figure.h"
 #include "tasks/study/page.h"
@@ -91,7 +92,7 @@ StudySection rollback_section(const StudyResults& rollback) {
         "<p class=\"faint\">{} runs of {} updates, {} development examples; “moved” is the "
         "distance from the pretrained weights as a share of their length</p></div></div>",
         escape_html(set), bar_figure(figure), numbers_table(rows), runs.size(),
-        runs.back().at("steps").dump(), runs.back().at("dev_examples").dump());
+        json_text(runs.back().at("steps")), json_text(runs.back().at("dev_examples")));
     const std::vector<GroupCosts> layers = layers_in(groups);
     if (layers.size() < 2) continue;
     const GroupCosts &lower = layers.front(), &upper = layers.back();

@@ -45,7 +45,7 @@ Json follow(const StudyOptions& options, const StudyRun& run) {
 
 void study_path(const StudyOptions& options) {
   study_landscape(options);
-  const std::vector<StudySet> sets = study_sets(options);
+  const std::vector<StudySet> sets = study_sets(options, "landscape", kDevExamples);
   ResultFile results(options.out, "path");
   StudyProgress progress("path", sets.size() * 2);
   for (const StudySet& set : sets) {

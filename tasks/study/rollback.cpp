@@ -87,7 +87,7 @@ void set_back(Module& model, const std::vector<std::size_t>& members, const Weig
 }
 
 void study_rollback(const StudyOptions& options) {
-  const std::vector<StudySet> sets = study_sets(options);
+  const std::vector<StudySet> sets = study_sets(options, "rollback", kDevExamples);
   const std::int64_t seeds = options.seeds > 0 ? options.seeds : kSeeds;
   const std::size_t runs = sets.size() * static_cast<std::size_t>(seeds);
   ResultFile results(options.out, "rollback");

@@ -2,13 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
+#include <fstream>
 
+#include "autograd/allocator.h"
 #include "autograd/check.h"
 #include "autograd/random.h"
+#include "models/io/atomic_file.h"
 #include "models/safetensors/safetensors.h"
 #include "tasks/logging/progress.h"
 #include "tasks/tasks.h"
+#include "tasks/train/tuning_setup.h"
 
 namespace sesame {
 namespace {
@@ -30,6 +35,14 @@ struct WorkFolder {
   std::string path;
 };
 
+// What of set.run tells one mode from another; part of the settings of runs that name their mode.
+std::string tuning_text(const StudyRun& run) {
+  const RunOptions& o = run.set.run;
+  return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}", o.tune, o.adapter_kind, o.adapter_size,
+                     o.adapter_place, o.adapter_layers, o.adapter_norms, o.lora_rank, o.unfreeze_top,
+                     o.features, o.features_norm, o.pool, o.limit, o.trainer.lr * run.mix_lr);
+}
+
 std::string file_name(std::string key) {
   std::replace(key.begin(), key.end(), '/', '-');
   return key;
@@ -37,18 +50,27 @@ std::string file_name(std::string key) {
 
 }  // namespace
 
-std::string StudyRun::key() const { return fmt::format("{}/{}/{}", set.name, start, seed); }
+std::string StudyRun::key() const {
+  return fmt::format("{}/{}/{}", set.name, mode.empty() ? start : mode, seed);
+}
 
 std::string StudyRun::settings() const {
-  const std::string all = fmt::format("{} {} {} {} {}", set.fingerprint, start, seed, order, steps);
+  std::string all = fmt::format("{} {} {} {} {}", set.fingerprint, start, seed, order, steps);
+  if (!mode.empty()) all += " " + tuning_text(*this);
   return fmt::format("{:016x}", hash_text(all));
 }
 
-RunSetup set_up(const StudyRun& run) {
+RunOptions run_options(const StudyRun& run) {
   RunOptions options = run.set.run;
   options.init = run.start;
   options.trainer.seed = run.seed;
-  return find_task(options.task).set_up(options);
+  options.trainer.steps = options.trainer.eval_every = run.steps;
+  return options;
+}
+
+RunSetup set_up(const StudyRun& run) {
+  release_cached_memory();  // of the run before
+  return find_task(run.set.run.task).set_up(run_options(run));
 }
 
 std::int64_t planned_steps(const StudyOptions& options, const StudySet& set, std::int64_t tokens,
@@ -70,13 +92,26 @@ std::int64_t planned_steps(const StudyOptions& options, const StudySet& set, std
 TrainResult train_run(const StudyRun& run, const RunSetup& setup, const std::string& out,
                       const std::function<void(std::int64_t, double)>& after_update) {
   const WorkFolder work(out + "/work");
-  TrainerOptions options = run.set.run.trainer;
-  options.seed = run.order > 0 ? run.order : run.seed;
-  options.steps = run.steps;
-  options.eval_every = run.steps;
+  TrainerOptions options = tuned_trainer(run_options(run), *setup.model);
+  if (run.order > 0) options.seed = run.order;
   options.out = work.path;
   options.after_update = after_update;
+  if (run.mix_lr != 1) {
+    options.lr_factor = [factor = run.mix_lr](const std::string& name) {
+      return name.ends_with("features.weights") ? factor : 1;
+    };
+  }
   return train(*setup.task, options);
+}
+
+std::int64_t stored_bytes(const StudyRun& run, RunSetup& setup, const std::string& out) {
+  const WorkFolder work(out + "/work");
+  write_file_atomic(work.path + "/task.json", write_tuned_model(work.path, run_options(run), setup));
+  std::int64_t bytes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(work.path)) {
+    if (entry.is_regular_file()) bytes += static_cast<std::int64_t>(entry.file_size());
+  }
+  return bytes;
 }
 
 Weights solution(const StudyRun& run, const RunSetup& setup, const std::string& out) {
@@ -99,6 +134,23 @@ Weights solution(const StudyRun& run, const RunSetup& setup, const std::string& 
   for (const NamedParameter& p : parameters) tensors.emplace_back(p.name, p.tensor.detach());
   save_safetensors(path, tensors, {{"format", "pt"}, {"settings", run.settings()}});
   return copy_weights(*setup.model);
+}
+
+MemoryPeak::MemoryPeak() {
+  std::ofstream clear("/proc/self/clear_refs");  // "5" sets the peak back to what is resident now
+  clear << "5";
+  clear.flush();
+  known_ = clear.good();
+}
+
+std::int64_t MemoryPeak::bytes() const {
+  std::ifstream status("/proc/self/status");
+  std::string line;
+  while (known_ && std::getline(status, line)) {
+    long long kilobytes = 0;
+    if (std::sscanf(line.c_str(), "VmHWM: %lld", &kilobytes) == 1) return kilobytes * 1024;
+  }
+  return 0;
 }
 
 void StudyProgress::begin(const std::string& part, bool done) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/tasks.h"
 
 namespace sesame {
@@ -47,6 +48,20 @@ std::string find_file(const fs::path& folder, const std::string& stem, const std
   return found[0];
 }
 
+// "curves+table".
+std::vector<std::string> parse_studies(const std::string& text, const std::string& where) {
+  std::vector<std::string> names;
+  std::istringstream parts(text);
+  for (std::string name; std::getline(parts, name, '+');) {
+    const auto known = study_commands();
+    const bool found =
+        std::any_of(known.begin(), known.end(), [&](const StudyCommand& c) { return name == c.name; });
+    SESAME_CHECK(found, where, "'{}' in studies={} is no subcommand of study", name, text);
+    names.push_back(name);
+  }
+  return names;
+}
+
 void set_key(StudySet& set, std::string& columns, const std::string& key, const std::string& value,
              const std::string& where) {
   RunOptions& run = set.run;
@@ -73,12 +88,14 @@ void set_key(StudySet& set, std::string& columns, const std::string& key, const 
     run.limit = parse_number<std::int64_t>(value, where);
   else if (key == "lr")
     run.trainer.lr = parse_number<double>(value, where);
+  else if (key == "studies")
+    set.studies = parse_studies(value, where);
   else if (key == "text" || key == "text2" || key == "text3" || key == "label" || key == "target")
     column();
   else
     fail(where,
          "unknown key '{}': expected preset, task, train, dev, text, text2, text3, label, target, "
-         "question, format, labels, max-length, batch-size, lr or limit",
+         "question, format, labels, max-length, batch-size, lr, limit or studies",
          key);
 }
 
@@ -121,24 +138,23 @@ std::uintmax_t bytes_of(const std::string& path) {
 
 // Where a file changes under its name its size mostly does too.
 std::string fingerprint_of(const RunOptions& run) {
-  return nlohmann::json({{"train", run.train},
-                         {"train bytes", bytes_of(run.train)},
-                         {"dev", run.dev},
-                         {"dev bytes", bytes_of(run.dev)},
-                         {"model", run.model},
-                         {"model bytes", bytes_of(run.model + "/model.safetensors")},
-                         {"preset", run.preset},
-                         {"task", run.task},
-                         {"columns", run.columns},
-                         {"labels", run.labels},
-                         {"format", run.format},
-                         {"question", run.question},
-                         {"max-length", run.max_length},
-                         {"limit", run.limit},
-                         {"dev-limit", run.dev_limit},
-                         {"lr", run.trainer.lr},
-                         {"batch-size", run.trainer.batch_size}})
-      .dump();
+  return json_text(nlohmann::json({{"train", run.train},
+                                   {"train bytes", bytes_of(run.train)},
+                                   {"dev", run.dev},
+                                   {"dev bytes", bytes_of(run.dev)},
+                                   {"model", run.model},
+                                   {"model bytes", bytes_of(run.model + "/model.safetensors")},
+                                   {"preset", run.preset},
+                                   {"task", run.task},
+                                   {"columns", run.columns},
+                                   {"labels", run.labels},
+                                   {"format", run.format},
+                                   {"question", run.question},
+                                   {"max-length", run.max_length},
+                                   {"limit", run.limit},
+                                   {"dev-limit", run.dev_limit},
+                                   {"lr", run.trainer.lr},
+                                   {"batch-size", run.trainer.batch_size}}));
 }
 
 }  // namespace
@@ -162,6 +178,17 @@ std::vector<StudySet> study_sets(const StudyOptions& options) {
   SESAME_CHECK(!sets.empty(), "--data",
                "there is no data: name a set with --data NAME=DIR or --preset NAME=DIR, or start the program "
                "where examples/data lies");
+  return sets;
+}
+
+std::vector<StudySet> study_sets(StudyOptions options, const std::string& study, std::int64_t dev_limit) {
+  if (options.dev_limit == 0) options.dev_limit = dev_limit;
+  std::vector<StudySet> sets = study_sets(options);
+  std::erase_if(sets, [&](const StudySet& set) {
+    return !set.studies.empty() &&
+           std::find(set.studies.begin(), set.studies.end(), study) == set.studies.end();
+  });
+  if (sets.empty()) say(study + ": no set is for it: nothing to do");
   return sets;
 }
 

@@ -35,7 +35,7 @@ ResultFile::ResultFile(const std::string& out, const std::string& name)
   const nlohmann::json format = head.value("format", nlohmann::json());
   SESAME_CHECK(format == kFormat, reader.where(),
                "is of format {}, this version reads {}: name another --out, or move the file away",
-               format.dump(), kFormat);
+               json_text(format), kFormat);
   while (reader.next(line)) {
     const nlohmann::json json = parse_json(line, reader.where());
     const std::string key = text_of(json, "key", reader.where());
@@ -54,22 +54,22 @@ void ResultFile::put(const std::string& key, const std::string& settings, Json r
   Json line = {{"key", key}, {"settings", settings}};
   line.update(result);
   if (!lines_.contains(key)) order_.push_back(key);
-  lines_[key] = line.dump();
+  lines_[key] = json_text(line);
   settings_[key] = settings;
-  std::string text = Json({{"study", name_}, {"format", kFormat}}).dump() + "\n";
+  std::string text = json_text(Json({{"study", name_}, {"format", kFormat}})) + "\n";
   for (const std::string& k : order_) text += lines_.at(k) + "\n";
   write_file_atomic(path_, text);
 }
 
 std::vector<Json> ResultFile::all() const {
   std::vector<Json> results;
-  for (const std::string& key : order_) results.push_back(Json::parse(lines_.at(key)));
+  for (const std::string& key : order_) results.push_back(json_or_discarded<Json>(lines_.at(key)));
   return results;
 }
 
 Json ResultFile::at(const std::string& key) const {
   SESAME_CHECK(lines_.contains(key), path_, "holds no result '{}'", key);
-  return Json::parse(lines_.at(key));
+  return json_or_discarded<Json>(lines_.at(key));
 }
 
 }  // namespace sesame

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/study/page.h"
 #include "tasks/study/store.h"
 
@@ -19,6 +20,8 @@ constexpr StudyCommand kCommands[] = {
     {"landscape", "the loss along the line from start to solution and on planes around it", study_landscape},
     {"path", "the optimiser's path on the plane of landscape (which it runs where needed)", study_path},
     {"rollback", "groups of layers set back to their pretrained values after fine-tuning", study_rollback},
+    {"modes", "what is trained: score, parameters, time, stored bytes and memory of each", study_modes},
+    {"layers", "learned weights of the layers of a frozen model, by task", study_layers},
     {"table", "scores of every set, beside published ones of larger models", study_table},
 };
 
@@ -84,7 +87,7 @@ std::string run_study(const std::string& name, const StudyOptions& options) {
   }
   if (name == "page") page = write_study_page(options.out, options.model);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return nlohmann::ordered_json({{"study", name}, {"seconds", seconds}, {"page", page}}).dump();
+  return json_text(nlohmann::ordered_json({{"study", name}, {"seconds", seconds}, {"page", page}}));
 }
 
 }  // namespace sesame

@@ -21,7 +21,7 @@ struct StudyOptions {
   std::int64_t epochs = 6;           // at most so many passes
   std::int64_t batch_size = 16;
   double lr = 1e-4;
-  std::int64_t dev_limit = 300;   // development examples scored during a run and after it
+  std::int64_t dev_limit = 0;     // development examples that are scored
   std::int64_t evaluations = 8;   // scores along a curve
   std::int64_t probe_tokens = 0;  // of the examples on which a surface is measured; 0: 2400 over all sets
   std::int64_t line_points = 17, grid = 9;
@@ -35,7 +35,7 @@ struct StudyCommand {
   const char* what;  // for --help
   void (*run)(const StudyOptions& options);
 };
-// curves, landscape, path, rollback, table.
+// curves, landscape, path, rollback, modes, layers, table.
 std::span<const StudyCommand> study_commands();
 
 // Runs one of them, "all", or "page" (only the page), writes study.html from all results in options.out and
@@ -48,6 +48,8 @@ void study_curves(const StudyOptions& options);     // training loss and dev sco
 void study_landscape(const StudyOptions& options);  // the loss around start and solution
 void study_path(const StudyOptions& options);       // the optimiser's way; needs landscape, and runs it
 void study_rollback(const StudyOptions& options);   // groups of layers set back after fine-tuning
+void study_modes(const StudyOptions& options);      // what is trained, and what it costs
+void study_layers(const StudyOptions& options);     // learned weights of the layers, by task
 void study_table(const StudyOptions& options);      // scores beside published ones
 
 }  // namespace sesame

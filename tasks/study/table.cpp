@@ -1,7 +1,8 @@
-// Every set with random start and with full fine-tuning, on all of its development data.
+// Every set with random start, with a frozen trunk and with full fine-tuning, on all of its development data.
 #include <nlohmann/json.hpp>
 
-#include "tasks/study/runs.h"
+#include "models/io/strict_json.h"
+#include "tasks/study/modes.h"
 #include "tasks/study/store.h"
 
 namespace sesame {
@@ -9,14 +10,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::int64_t kTokens = 700'000, kSeeds = 1;
+constexpr std::int64_t kTokens = 600'000, kSeeds = 1;
 
 Json measure(const StudyOptions& options, const StudyRun& run) {
   const RunSetup setup = set_up(run);
   const TrainResult result = train_run(run, setup, options.out);
   return {{"set", run.set.name},
           {"preset", run.set.run.preset},
-          {"start", run.start},
+          {"start", run.mode.empty() ? run.start : run.mode},
           {"seed", run.seed},
           {"steps", run.steps},
           {"examples", result.state.examples},
@@ -24,28 +25,31 @@ Json measure(const StudyOptions& options, const StudyRun& run) {
           {"dev_examples", setup.task->dev_size()},
           {"train_seconds", result.state.train_seconds},
           {"parameters", setup.model->parameter_count()},
+          {"trained", setup.model->parameter_count(true)},
           {"metric", setup.task->main_metric()},
-          {"scores", Json::parse(result.dev.json())}};
+          {"scores", json_or_discarded<Json>(result.dev.json())}};
 }
 
 }  // namespace
 
 void study_table(const StudyOptions& options) {
-  StudyOptions whole = options;
-  whole.dev_limit = 0;
-  const std::vector<StudySet> sets = study_sets(whole);
+  const std::vector<StudySet> sets = study_sets(options, "table", 0);
   const std::int64_t seeds = options.seeds > 0 ? options.seeds : kSeeds;
+  // The frozen trunk runs forward only, and once: it does not count when the tokens are shared out.
   const std::size_t runs = sets.size() * 2 * static_cast<std::size_t>(seeds);
   ResultFile results(options.out, "table");
-  StudyProgress progress("table", runs);
+  StudyProgress progress("table", sets.size() * 3 * static_cast<std::size_t>(seeds));
   for (const StudySet& set : sets) {
-    StudyRun run{.set = set,
-                 .steps = planned_steps(options, set, options.tokens > 0 ? options.tokens : kTokens, runs)};
-    for (const char* start : kStarts) {
-      run.start = start;
+    const std::int64_t steps =
+        planned_steps(options, set, options.tokens > 0 ? options.tokens : kTokens, runs);
+    StudyRun frozen = mode_run(set, frozen_mode(set.run), steps, 1);
+    frozen.mode = "frozen";
+    for (StudyRun run : {StudyRun{.set = set, .steps = steps},
+                         StudyRun{.set = set, .start = "random", .steps = steps}, frozen}) {
       for (run.seed = 1; run.seed <= static_cast<std::uint64_t>(seeds); ++run.seed) {
         const bool done = results.has(run.key(), run.settings());
-        progress.begin(fmt::format("{}, {} start, seed {}, {} updates", set.name, start, run.seed, run.steps),
+        progress.begin(fmt::format("{}, {} start, seed {}, {} updates", set.name,
+                                   run.mode.empty() ? run.start : run.mode, run.seed, run.steps),
                        done);
         if (!done) results.put(run.key(), run.settings(), measure(options, run));
       }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/data/presets.h"
 
 namespace sesame {
@@ -88,7 +89,7 @@ void TagPredictor::give_lines(const std::vector<WordSentence>& sentences, const 
     line["tags"] = tag_names(decoded.tags, file().labels);
     line["scores"] = std::vector<float>(decoded.scores.begin(), decoded.scores.end());
     if (options_.logits) line["logits"] = logits_json(all, i, file().labels.size());
-    sink(line.dump());
+    sink(json_text(line));
   }
 }
 

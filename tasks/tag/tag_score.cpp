@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/data/presets.h"
 #include "tasks/data/source.h"
 #include "tasks/tag/tag_predictor.h"
@@ -25,7 +26,7 @@ WordData read_objects(const std::string& path) {
   data.path = path;
   LineReader reader(path);
   for (std::string line; reader.next(line);) {
-    const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+    const nlohmann::json json = json_or_discarded<nlohmann::json>(line);
     SESAME_CHECK(json.is_object() && json.contains("tags") && json["tags"].is_array(), reader.where(),
                  "expected an object with a list of \"tags\", as predict writes it, found {}",
                  line.substr(0, 80));
@@ -35,7 +36,7 @@ WordData read_objects(const std::string& path) {
       if (!json.contains(key)) continue;
       for (const nlohmann::json& item : json[key]) {
         SESAME_CHECK(item.is_string(), reader.where(), "\"{}\" holds {}, strings are wanted", key,
-                     item.dump());
+                     json_text(item));
         (key[1] == 'a' ? sentence.tags : sentence.words).push_back(item.get<std::string>());
       }
     }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/data/model_input.h"
 
 namespace sesame {
@@ -130,7 +131,7 @@ std::string TagTask::show(std::int64_t i) const {
   if (windows.size() > 1) json["windows"] = windows;
   json["words"] = sentence.words;
   json["tags"] = sentence.tags;
-  return json.dump();
+  return json_text(json);
 }
 
 std::vector<SentenceLogits> tag_all(const TagModel& model, const Tokenizer& tokenizer,

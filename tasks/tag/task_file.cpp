@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/use/task_json.h"
 
 namespace sesame {
@@ -42,7 +43,7 @@ std::string TagTaskFile::to_json() const {
   json["metrics"] = metrics;
   json["parameters_of_the_head"] = fmt::format("{}{}", standard() ? "classifier.*" : "head.classifier.*",
                                                decode == Decode::Crf ? ", head.crf.*" : "");
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 TagTaskFile TagTaskFile::read(const std::string& directory) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/data/source.h"
 #include "tasks/report/svg.h"
 
@@ -74,7 +75,7 @@ std::vector<std::string> string_list(const Json& object, const std::string& key,
   SESAME_CHECK(list.is_array(), where, "\"{}\" is {}, a list of strings is wanted", key, list.type_name());
   std::vector<std::string> strings;
   for (const Json& item : list) {
-    SESAME_CHECK(item.is_string(), where, "\"{}\" holds {}, strings are wanted", key, item.dump());
+    SESAME_CHECK(item.is_string(), where, "\"{}\" holds {}, strings are wanted", key, json_text(item));
     strings.push_back(item.get<std::string>());
     SESAME_CHECK(strings.back().find('\0') == std::string::npos, where, "\"{}\" holds a NUL character", key);
   }
@@ -221,7 +222,7 @@ struct WordReader::State {
     do {
       if (!lines.next(line)) return false;
     } while (is_blank(line));
-    const Json object = Json::parse(line, nullptr, false);
+    const Json object = json_or_discarded<Json>(line);
     SESAME_CHECK(object.is_object(), lines.where(), "not a JSON object on one line: {}", line.substr(0, 60));
     find_contexts(object);
     const std::string words = words_key(object),

@@ -84,13 +84,13 @@ void load_weights(const std::string& path, const std::vector<NamedParameter>& pa
 }  // namespace
 
 std::string changed_options(const std::string& before, const std::string& now) {
-  const Json a = Json::parse(before, nullptr, false), b = Json::parse(now, nullptr, false);
+  const Json a = json_or_discarded<Json>(before), b = json_or_discarded<Json>(now);
   if (!a.is_object() || !b.is_object()) return before == now ? "" : "they cannot be compared";
   std::string text;
   for (const auto& [key, value] : b.items()) {
     if (a.contains(key) && a[key] == value) continue;
     text += fmt::format("{}--{} was {}, is {}", text.empty() ? "" : ", ", key,
-                        a.contains(key) ? a[key].dump() : "not given", value.dump());
+                        a.contains(key) ? json_text(a[key]) : "not given", json_text(value));
   }
   return text;
 }
@@ -118,7 +118,7 @@ void Checkpoints::save_step(const TrainState& state, const std::vector<NamedPara
   AtomicDir target(folder_ + "/" + step_name(state.step));
   save_safetensors(target.folder() + "/model.safetensors", as_tensors(parameters));
   save_safetensors(target.folder() + "/optimizer.safetensors", as_tensors(optimizer.state()));
-  write_file_atomic(target.folder() + "/state.json", to_json(state).dump(2) + "\n");
+  write_file_atomic(target.folder() + "/state.json", json_text(to_json(state), 2) + "\n");
   target.commit();
   const std::vector<std::int64_t> all = steps();
   for (std::size_t i = 0; i + static_cast<std::size_t>(keep_) < all.size(); ++i) {
@@ -130,7 +130,7 @@ void Checkpoints::save_best(const TrainState& state, const std::vector<NamedPara
   fs::create_directories(folder_);
   AtomicDir target(folder_ + "/best");
   save_safetensors(target.folder() + "/model.safetensors", as_tensors(parameters));
-  write_file_atomic(target.folder() + "/state.json", to_json(state).dump(2) + "\n");
+  write_file_atomic(target.folder() + "/state.json", json_text(to_json(state), 2) + "\n");
   target.commit();
 }
 
@@ -150,6 +150,14 @@ TrainState Checkpoints::load_newest(const std::vector<NamedParameter>& parameter
   for (const SafetensorsEntry& entry : file.entries()) saved.push_back({entry.name, file.tensor(entry.name)});
   optimizer.load_state(saved, state.step - state.skipped_steps);
   return state;
+}
+
+void Checkpoints::drop_weights(bool best_too) const {
+  for (const std::int64_t step : steps()) {
+    fs::remove(folder_ + "/" + step_name(step) + "/model.safetensors");
+    fs::remove(folder_ + "/" + step_name(step) + "/optimizer.safetensors");
+  }
+  if (best_too) fs::remove(folder_ + "/best/model.safetensors");
 }
 
 bool Checkpoints::has_best() const { return fs::exists(folder_ + "/best/state.json"); }

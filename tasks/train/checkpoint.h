@@ -45,6 +45,10 @@ class Checkpoints {
   // Loads weights and optimiser of the newest checkpoint. Throws Error when it does not fit.
   TrainState load_newest(const std::vector<NamedParameter>& parameters, Optimizer& optimizer) const;
   bool has_best() const;
+  // Of a finished run whose folder holds the last weights: removes those of the checkpoints and the
+  // optimiser's state; that the run is finished, and with which options, stays. The best weights go only
+  // where `best_too` says that the folder holds them.
+  void drop_weights(bool best_too) const;
   void load_best(const std::vector<NamedParameter>& parameters) const;
 
  private:

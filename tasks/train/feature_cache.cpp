@@ -28,15 +28,19 @@ TrunkRows FeatureCache::rows(std::span<const std::int64_t> examples, const Compu
     const Tensor own = concat(parts, 0);
     begin = end;
     const std::int64_t size = own.numel() * static_cast<std::int64_t>(dtype_size(own.dtype()));
-    const bool fits = bytes_ + size <= limit_;
-    if (fits) bytes_ += size;
-    (fits ? kept_ : passing)[missing[static_cast<std::size_t>(k)]] = own;
-    if (!fits && !said_) {
+    const std::int64_t name = missing[static_cast<std::size_t>(k)];
+    if (bytes_ + size <= limit_) {
+      bytes_ += size;
+      kept_[name] = store(own);
+      continue;
+    }
+    passing[name] = own;
+    if (!said_) {
       said_ = true;
       fmt::print(stderr,
-                 "features of the frozen model: {} examples fit into --cache-mb {}; the others are computed "
-                 "in each epoch\n",
-                 kept_.size(), limit_ >> 20);
+                 "features of the frozen model: --cache-mb {} is full after {} examples; those beyond are "
+                 "computed again in each epoch (a larger --cache-mb keeps them)\n",
+                 limit_ >> 20, kept_.size());
     }
   }
 
@@ -56,6 +60,20 @@ TrunkRows FeatureCache::rows(std::span<const std::int64_t> examples, const Compu
     rows.states.push_back(concat(parts, 0));
   }
   return rows;
+}
+
+Tensor FeatureCache::store(const Tensor& rows) {
+  constexpr std::int64_t slab_bytes = 16 << 20;
+  if (!slab_.defined() || used_ + rows.size(0) > slab_.size(0)) {
+    const std::int64_t row_bytes = rows.size(1) * static_cast<std::int64_t>(dtype_size(rows.dtype()));
+    slab_ = Tensor::empty({std::max(slab_bytes / row_bytes, rows.size(0)), rows.size(1)},
+                          {.dtype = rows.dtype(), .device = rows.device()});
+    used_ = 0;
+  }
+  Tensor kept = slab_.slice(0, used_, used_ + rows.size(0));
+  kept.copy_(rows);
+  used_ += rows.size(0);
+  return kept;
 }
 
 std::vector<std::vector<std::int64_t>> FeatureCache::dev_chunks(std::size_t examples,

@@ -30,9 +30,15 @@ class FeatureCache {
   std::size_t size() const { return kept_.size(); }
 
  private:
+  // A copy of [N, H] that stays. Tensors of their own would sit on blocks that the allocator hands down from
+  // larger temporaries, and take up to four times what the limit counts.
+  Tensor store(const Tensor& rows);
+
   std::int64_t limit_, bytes_ = 0;
   bool said_ = false;
   std::size_t states_ = 0;
+  Tensor slab_;  // where examples are kept side by side, [N, H]; the rows below used_ are taken
+  std::int64_t used_ = 0;
   std::unordered_map<std::int64_t, Tensor> kept_;  // [states * rows, H], state by state
 };
 

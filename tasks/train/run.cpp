@@ -9,7 +9,10 @@
 
 #include "autograd/backend/dispatch.h"
 #include "autograd/check.h"
+#include "autograd/precision.h"
 #include "models/io/atomic_file.h"
+#include "models/io/mapped_file.h"
+#include "models/io/strict_json.h"
 #include "tasks/tasks.h"
 #include "tasks/train/run_folder.h"
 #include "tasks/train/sampler.h"
@@ -46,6 +49,8 @@ std::string fingerprint(const RunOptions& o, const Task& task) {
                      {"tune", o.tune},
                      {"adapter-kind", o.adapter_kind},
                      {"adapter-size", o.adapter_size},
+                     {"adapter-place", o.adapter_place},
+                     {"adapter-layers", o.adapter_layers},
                      {"adapter-norms", o.adapter_norms},
                      {"lora-rank", o.lora_rank},
                      {"lora-alpha", o.lora_alpha.has_value() ? Json(*o.lora_alpha) : Json("the rank")},
@@ -65,7 +70,7 @@ std::string fingerprint(const RunOptions& o, const Task& task) {
                      {"decoder-layers", o.decoder_layers},
                      {"target-vocab", o.target_vocab},
                      {"max-target-length", o.max_target_length},
-                     {"dtype", dtype_name(o.dtype)},
+                     {"dtype", dtype_name(o.compute == DType::BFloat16 ? o.compute : o.dtype)},
                      {"epochs", t.epochs},
                      {"steps", t.steps},
                      {"batch-size", t.batch_size},
@@ -78,10 +83,10 @@ std::string fingerprint(const RunOptions& o, const Task& task) {
                      {"weight-decay", t.weight_decay},
                      {"clip", t.clip},
                      {"seed", t.seed}};
-  return json.dump();
+  return json_text(json);
 }
 
-Json metrics_json(const Metrics& metrics) { return Json::parse(metrics.json()); }
+Json metrics_json(const Metrics& metrics) { return json_or_discarded<Json>(metrics.json()); }
 
 Json result_json(const RunOptions& options, const RunSetup& setup, const TuneCounts& tuned,
                  const TrainResult& result) {
@@ -128,16 +133,16 @@ void write_run_report(const RunOptions& options, const RunSetup& setup, const Js
                   {"examples per second", fmt::format("{:.1f}", number("examples_per_second"))},
                   {"tokens per second", fmt::format("{:.0f}", number("tokens_per_second"))},
                   {"peak memory", fmt::format("{:.0f} MB", number("peak_memory_bytes") / 1e6)},
-                  {"trained parameters", fmt::format("{} of {}", json["trainable_parameters"].dump(),
+                  {"trained parameters", fmt::format("{} of {}", json_text(json["trainable_parameters"]),
                                                      setup.model->parameter_count())},
                   {"kernels", kernels(options.device).name}};
   const std::vector<double> layers = setup.task->layer_weights();
   for (std::size_t j = 0; j < layers.size(); ++j) {
     report.layer_weights.emplace_back(j == 0 ? "embeddings" : fmt::format("layer {}", j), layers[j]);
   }
-  const Json shown = Json::parse(options.trainer.fingerprint);
+  const Json shown = json_or_discarded<Json>(options.trainer.fingerprint);
   for (const auto& [key, value] : shown.items()) {
-    report.options.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+    report.options.emplace_back(key, value.is_string() ? value.get<std::string>() : json_text(value));
   }
   write_report(options.trainer.out + "/report.html", report);
 }
@@ -194,6 +199,7 @@ bool is_finished(const std::string& out) {
 std::string fine_tune(const RunOptions& given) {
   RunOptions options = completed(given);
   check_options(options);
+  const MixedPrecision precision(options.compute);
   const std::string& out = options.trainer.out;
   RunSetup setup = find_task(options.task).set_up(options);
   check(options.trainer, *setup.task);
@@ -204,7 +210,7 @@ std::string fine_tune(const RunOptions& given) {
     SESAME_CHECK(changed.empty(), "resume", "the run in '{}' is finished and had other options: {}", out,
                  changed);
     fmt::print(stderr, "the run in '{}' is finished: nothing to do\n", out);
-    return Json::parse(std::ifstream(out + "/result.json")).dump();
+    return json_text(json_or_discarded<Json>(MappedFile(out + "/result.json").text()));
   }
   prepare_run_folder(out, options.trainer.resume, options.overwrite);
   write_file_atomic(out + "/run.toml", options.run_toml);
@@ -216,8 +222,12 @@ std::string fine_tune(const RunOptions& given) {
   say_layer_weights(*setup.task);
   write_run_report(options, setup, json, result);
   write_model(options, setup);
-  write_file_atomic(out + "/result.json", json.dump(2) + "\n");
-  return json.dump();
+  write_file_atomic(out + "/result.json", json_text(json, 2) + "\n");
+  if (!setup.model->adapter.empty()) {  // its folder holds small files only
+    const bool holds_best = options.trainer.keep_best || result.state.best_step == result.state.step;
+    Checkpoints(out, options.trainer.keep).drop_weights(holds_best);
+  }
+  return json_text(json);
 }
 
 std::string dry_run(const RunOptions& given) {
@@ -241,7 +251,7 @@ std::string dry_run(const RunOptions& given) {
                         [&task](std::int64_t i) { return task.train_length(i); });
   Json first = Json::array();
   const std::vector<std::int64_t> batch = sampler.epoch(0).at(0).at(0);
-  for (const std::int64_t i : batch) first.push_back(Json::parse(task.show(i)));
+  for (const std::int64_t i : batch) first.push_back(json_or_discarded<Json>(task.show(i)));
   const std::int64_t parameters = setup.model->parameter_count();
   const Json json = {
       {"task", options.task},
@@ -256,7 +266,7 @@ std::string dry_run(const RunOptions& given) {
       {"parameter_memory_bytes", (parameters + 3 * setup.model->parameter_count(true)) *
                                      static_cast<std::int64_t>(dtype_size(options.dtype))},
       {"first_batch", first}};
-  return json.dump();
+  return json_text(json);
 }
 
 }  // namespace sesame

@@ -22,7 +22,9 @@ struct RunOptions {
   std::string tune = "full";  // full, frozen, adapter, lora, bitfit
   std::string adapter_kind = "houlsby";
   std::int64_t adapter_size = 64;
-  std::string adapter_norms = "on";  // the LayerNorms train along with the adapter
+  std::string adapter_place = "both";  // of houlsby: both, attention, feed-forward
+  std::string adapter_layers;          // "1-3": only these, counted from below; empty: all
+  std::string adapter_norms = "on";    // the LayerNorms train along with the adapter
   std::int64_t lora_rank = 8;
   std::optional<double> lora_alpha;  // default: the rank
   std::int64_t unfreeze_top = 0;     // layers from the top that are trained beside what `tune` says
@@ -50,6 +52,7 @@ struct RunOptions {
   DecodingOptions decoding;            // of the evaluations during training
   Device device = {};
   DType dtype = DType::Float32;
+  DType compute = DType::Float32;  // bfloat16: mixed precision (autograd/precision.h); dtype stays float32
   bool overwrite = false, verbose = false;
   std::optional<std::int64_t> batch_size;  // default: 32, of extract 16
   TrainerOptions trainer;                  // `out`, `resume` and the usual numbers

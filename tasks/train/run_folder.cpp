@@ -11,6 +11,7 @@
 
 #include "autograd/check.h"
 #include "models/io/atomic_file.h"
+#include "models/io/strict_json.h"
 
 namespace sesame {
 
@@ -60,7 +61,7 @@ void add_curves(const std::string& metrics_jsonl, Report& report) {
   std::map<std::string, Series> dev;
   std::ifstream file(metrics_jsonl);
   for (std::string line; std::getline(file, line);) {
-    const Json row = Json::parse(line, nullptr, false);
+    const Json row = json_or_discarded<Json>(line);
     if (!row.is_object() || !row.contains("step")) continue;
     const double step = row["step"];
     const auto add = [&](const Json& value, Series& series) {

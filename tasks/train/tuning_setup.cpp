@@ -1,5 +1,6 @@
 #include "tasks/train/tuning_setup.h"
 
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -7,6 +8,7 @@
 #include "autograd/check.h"
 #include "models/adapters/base_hash.h"
 #include "models/adapters/hub.h"
+#include "models/io/strict_json.h"
 
 namespace sesame {
 namespace {
@@ -28,6 +30,30 @@ void check_options(const RunOptions& o, TuneMode mode) {
   SESAME_CHECK(o.layer_decay > 0 && o.layer_decay <= 1, "--layer-decay",
                "must be above 0 and at most 1, got {}", o.layer_decay);
   SESAME_CHECK(o.cache_mb >= 0, "--cache-mb", "must not be negative, got {}", o.cache_mb);
+}
+
+// --adapter-kind, --adapter-size, and where --adapter-place and --adapter-layers want it.
+AdapterConfig adapter_config(const RunOptions& o, std::int64_t layers) {
+  AdapterConfig config = AdapterConfig::of_kind(o.adapter_kind, o.adapter_size);
+  const bool attention = o.adapter_place == "attention", feed_forward = o.adapter_place == "feed-forward";
+  SESAME_CHECK(attention || feed_forward || o.adapter_place == "both", "--adapter-place",
+               "must be both, attention or feed-forward, got '{}'", o.adapter_place);
+  SESAME_CHECK(o.adapter_place == "both" || o.adapter_kind == "houlsby", "--adapter-place",
+               "is for --adapter-kind houlsby: {} has one place only", o.adapter_kind);
+  config.after_attention = config.after_attention && !feed_forward;
+  config.after_feed_forward = config.after_feed_forward && !attention;
+  if (o.adapter_layers.empty()) return config;
+  std::int64_t first = 0, last = 0;
+  const char *begin = o.adapter_layers.data(), *end = begin + o.adapter_layers.size();
+  const auto [dash, bad] = std::from_chars(begin, end, first);
+  const auto [stop, wrong] = std::from_chars(dash == end ? end : dash + 1, end, last);
+  SESAME_CHECK(bad == std::errc() && wrong == std::errc() && *dash == '-' && stop == end && first >= 1 &&
+                   first <= last && last <= layers,
+               "--adapter-layers", "must be FIRST-LAST within 1-{}, got '{}'", layers, o.adapter_layers);
+  for (std::int64_t layer = 1; layer <= layers; ++layer) {
+    if (layer < first || layer > last) config.leave_out.push_back(layer - 1);
+  }
+  return config;
 }
 
 // The prefixes of what the base lacks: a pooler that was drawn afresh.
@@ -61,7 +87,7 @@ void set_up_tuning(TrunkModel& model, const RunOptions& options) {
       .mode = mode, .unfreeze_top = options.unfreeze_top, .adapter_norms = options.adapter_norms == "on"};
   if (mode == TuneMode::Adapter) {
     tune.adapter = model.adapter = options.task.empty() ? "adapter" : options.task;
-    add_adapter(model.bert, AdapterConfig::of_kind(options.adapter_kind, options.adapter_size), model.adapter,
+    add_adapter(model.bert, adapter_config(options, trunk_layers(model)), model.adapter,
                 {.norms = tune.adapter_norms, .seed = options.trainer.seed});
     set_active_adapter(model.bert, model.adapter);
   }
@@ -94,7 +120,7 @@ TrainerOptions tuned_trainer(const RunOptions& options, const Module& model) {
 }
 
 std::string write_tuned_model(const std::string& out, const RunOptions& options, RunSetup& setup) {
-  auto task = nlohmann::ordered_json::parse(setup.task->task_json());
+  auto task = json_or_discarded<nlohmann::ordered_json>(setup.task->task_json());
   task["tune"] = options.tune;
   if (!setup.model->adapter.empty()) {
     write_adapter(out, options, setup, task);
@@ -106,7 +132,7 @@ std::string write_tuned_model(const std::string& out, const RunOptions& options,
     save_pretrained(out, *setup.model, setup.config, setup.config.architectures.at(0));
   }
   setup.task->write_files(out);
-  return task.dump(2) + "\n";
+  return json_text(task, 2) + "\n";
 }
 
 }  // namespace sesame

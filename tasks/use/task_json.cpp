@@ -23,7 +23,7 @@ void read_task_json(const std::string& directory, const std::string& task,
     const std::string own = json.at("task");
     SESAME_CHECK(json.at("format") == 1 && own == task, path,
                  "holds task '{}' in format {}: expected task '{}' in format 1", own,
-                 json.at("format").dump(), task);
+                 json_text(json.at("format")), task);
     read(json);
   } catch (const nlohmann::json::exception& error) {
     fail(path, "not a task file of this program: {}", error.what());

@@ -6,6 +6,7 @@
 
 #include "autograd/check.h"
 #include "models/adapters/base_hash.h"
+#include "models/io/strict_json.h"
 #include "models/pretrained.h"
 #include "tasks/use/task_json.h"
 
@@ -26,7 +27,7 @@ std::optional<BaseOfRun> base_of(const std::string& directory) {
   const nlohmann::json& base = json["base"];
   const bool complete = base.is_object() && base.contains("directory") && base["directory"].is_string() &&
                         base.contains("hash") && base["hash"].is_string();
-  SESAME_CHECK(complete, path, "\"base\" must name \"directory\" and \"hash\", found {}", base.dump());
+  SESAME_CHECK(complete, path, "\"base\" must name \"directory\" and \"hash\", found {}", json_text(base));
   return BaseOfRun{base["directory"], base["hash"]};
 }
 
@@ -48,6 +49,14 @@ void TrainedFolder::load(TrunkModel& into) const {
   into.eval();
   trunk->to({DType::Float32, device});  // of several models on it only the first lists it
   trunk->eval();
+}
+
+TrainedFolders::TrainedFolders(const UseOptions& options) : options_(options) {
+  const auto is_adapter = [](const std::string& directory) { return base_of(directory).has_value(); };
+  const std::vector<std::string>& models = options.models;
+  SESAME_CHECK(options.base.empty() || std::any_of(models.begin(), models.end(), is_adapter), "--base",
+               "is for adapters: '{}' holds a whole model, which does not use '{}'",
+               models.empty() ? "" : models.front(), options.base);
 }
 
 std::shared_ptr<Bert> TrainedFolders::base(const std::string& directory) {

@@ -32,8 +32,9 @@ struct TrainedFolder {
 
 class TrainedFolders {
  public:
-  // The device, `base` and `verbose` of the options.
-  explicit TrainedFolders(const UseOptions& options) : options_(options) {}
+  // The models, the device, `base` and `verbose` of the options. Throws Error for a base where no model is an
+  // adapter.
+  explicit TrainedFolders(const UseOptions& options);
 
   // `pooler`: whether models of this task read it where it is stored. Throws Error for an adapter whose base
   // is not there or is another, naming both hashes.

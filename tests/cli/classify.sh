@@ -17,7 +17,7 @@ printf 'text\tlabel\ngood\n' >short.tsv;             refuses "short.tsv:2" $(tra
 refuses "missing.tsv" $(train missing.tsv)
 refuses "is not known" $(train) --task unknown
 refuses "lr" $(train) --lr fast
-refuses "CUDA" $(train) --device cuda
+refuses "CUDA" $(train) --device cuda:99
 
 cp -r "$model" broken && truncate -s 5000 broken/model.safetensors
 refuses "broken/model.safetensors" $(train) --model broken

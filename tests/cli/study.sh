@@ -28,6 +28,13 @@ checks=$((checks + 1))
 cmp -s before.jsonl found/curves.jsonl || { echo "FAILED: a finished run was made again"; failures=$((failures + 1)); }
 accepts $(study rollback)
 accepts $(study table) --preset sst2=toy,label=label,text=text,max-length=16
+refuses "studies=curve" $(study curves) --data a=toy,studies=curve
+accepts $(study modes) --steps 1;                       says '"study":"modes"'
+accepts $(study layers) --data words=toy,max-length=16,studies=table
+checks=$((checks + 1))
+[ "$(grep -c '"set":"toy"' found/layers.jsonl)" = "$(grep -c '"layer_weights"' found/layers.jsonl)" ] || { echo "FAILED: layers took a set that is for table"; failures=$((failures + 1)); }
 accepts "$tools/study" page --out found
 checks=$((checks + 1))
 grep -q 'BERT-large' found/study.html || { echo "FAILED: no published scores on the page"; failures=$((failures + 1)); }
+checks=$((checks + 1))
+grep -q '"start":"frozen"' found/table.jsonl || { echo "FAILED: the table has no frozen column"; failures=$((failures + 1)); }

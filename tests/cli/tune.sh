@@ -14,6 +14,9 @@ refuses "unknown mode" $(train) --tune half
 refuses "--adapter-size" $(train) --tune adapter --adapter-size 0
 refuses "--adapter-norms" $(train) --tune adapter --adapter-norms maybe
 refuses "expected houlsby or pfeiffer" $(train) --tune adapter --adapter-kind other
+refuses "--adapter-place" $(train) --tune adapter --adapter-place top
+refuses "has one place only" $(train) --tune adapter --adapter-kind pfeiffer --adapter-place attention
+for layers in 2 0-1 2-1 1-3 1-2x -; do refuses "--adapter-layers" $(train) --tune adapter --adapter-layers=$layers; done
 refuses "--lora-rank" $(train) --tune lora --lora-rank 0
 refuses "--unfreeze-gradually" $(train) --tune frozen --unfreeze-gradually
 refuses "--layer-decay" $(train) --layer-decay 2
@@ -51,3 +54,34 @@ accepts "$tools/predict" --model adapter2 --base moved --input train.tsv;      s
 mv moved base
 accepts $(train other) --tune full
 refuses "was trained on the base with hash xxh64:" "$tools/predict" --model adapter2 --base other --input train.tsv
+refuses "--base] is for adapters" "$tools/predict" --model other --base base --input train.tsv
+
+# What a finished run of an adapter leaves: small files, and that it is finished.
+accepts $(train adapter1) --tune adapter --adapter-size 4 --seed 1 --overwrite
+checks=$((checks + 1))
+large=$(find adapter1 -name 'optimizer.safetensors' -o -path '*step-*' -name '*.safetensors')
+[ -z "$large" ] || { echo "FAILED: a finished adapter keeps $large"; failures=$((failures + 1)); }
+accepts $(train adapter1) --tune adapter --adapter-size 4 --seed 1 --resume;   on_stderr "nothing to do"
+
+# The average of adapters.
+average() { echo "$tools/average --model adapter1 --model ${1:-adapter2} --out ${2:-mean}"; }
+accepts $(average);                                                            says '"adapters":2'
+accepts "$tools/evaluate" --model mean --data train.tsv;                       says '"accuracy"'
+refuses "is not empty" $(average)
+accepts $(average) --overwrite
+accepts "$tools/average" --config mean/run.toml --out again
+checks=$((checks + 1))
+cmp -s mean/adapter.safetensors again/adapter.safetensors || { echo "FAILED: run.toml of an average does not repeat it"; failures=$((failures + 1)); }
+refuses "two adapters or more" "$tools/average" --model adapter1 --out none
+refuses "holds a whole model" $(average other none)
+refuses "name another" $(average adapter2 adapter1) --overwrite
+accepts $(train wide) --tune adapter --adapter-size 8
+refuses "adapters of size 4" $(average wide none)
+accepts $(train mlp) --tune adapter --adapter-size 4 --head mlp
+refuses 'has "head" "linear"' $(average mlp none)
+accepts $(train nonorms) --tune adapter --adapter-size 4 --adapter-norms off
+refuses "--adapter-norms" $(average nonorms none)
+accepts "$tools/train" --model other --train train.tsv --out onother --max-length 16 --epochs 1 --threads 1 --tune adapter --adapter-size 4
+refuses "adapters of different models" $(average onother none)
+checks=$((checks + 1))
+[ ! -e none ] || { echo "FAILED: a refused average left a folder"; failures=$((failures + 1)); }

@@ -19,7 +19,8 @@ import adapters
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, BertForSequenceClassification
+from transformers import (AutoTokenizer, BertForQuestionAnswering, BertForSequenceClassification,
+                          BertForTokenClassification)
 
 from bert_reference import HERE, pack
 from make_bert_golden import TINY_LABELS_A, TINY_TEXTS_A
@@ -30,45 +31,52 @@ CONFIGS = {"houlsby": adapters.DoubleSeqBnConfig(reduction_factor=32 / 9.5),
 TOLERANCE = 1e-5
 
 
-def tiny_model():
-    model = BertForSequenceClassification.from_pretrained(TINY, num_labels=3)
+CLASSES = {BertForSequenceClassification: 3, BertForTokenClassification: 3, BertForQuestionAnswering: 2}
+
+
+def tiny_model(model_class):
+    model = model_class.from_pretrained(TINY, num_labels=CLASSES[model_class])
     adapters.init(model)
     return model.eval()
 
 
 def tiny_logits(model):
+    """[sequences, C] of a sequence classifier, [tokens, C] of the others; start and end are two columns."""
     batch = pack(AutoTokenizer.from_pretrained(TINY), TINY_TEXTS_A, TINY_LABELS_A, 40)
     result, start = [], 0
     with torch.no_grad():
         for length in batch["lengths"].tolist():
             ids, types = (torch.from_numpy(batch[key][start:start + length])[None] for key in ("ids", "types"))
-            result.append(model(input_ids=ids, token_type_ids=types).logits[0])
+            output = model(input_ids=ids, token_type_ids=types)
+            logits = output.logits if "logits" in output else torch.stack([output.start_logits, output.end_logits], -1)
+            result.append(logits.reshape(-1, logits.shape[-1]))
             start += length
-    return torch.stack(result)
+    return torch.cat(result)
 
 
 def exchange(program, folder):
     torch.manual_seed(5)
-    for kind, config in CONFIGS.items():
-        model = tiny_model()
-        model.add_adapter("theirs", config=config)
+    pairs = [(kind, model_class) for kind in CONFIGS for model_class in CLASSES]
+    for kind, model_class in pairs:
+        model = tiny_model(model_class)
+        model.add_adapter("theirs", config=CONFIGS[kind])
         model.set_active_adapters("theirs")
         with torch.no_grad():
             for name, parameter in model.named_parameters():
-                if ".adapters." in name or name.startswith("classifier"):
+                if ".adapters." in name or not name.startswith("bert."):
                     parameter.normal_(0, 0.3)
-        directory = os.path.join(folder, "theirs_" + kind)
+        directory = os.path.join(folder, f"theirs_{kind}_{model_class.__name__}")
         model.save_adapter(directory, "theirs", with_head=True, use_safetensors=True)
         save_file({"logits": tiny_logits(model)}, os.path.join(directory, "logits.safetensors"))
     environment = dict(os.environ, SESAME_ADAPTER_EXCHANGE=folder)
     subprocess.run([program, "--test-case=exchange*"], env=environment, check=True)
-    plain = tiny_logits(tiny_model())
-    for kind in CONFIGS:
-        model, directory = tiny_model(), os.path.join(folder, "ours_" + kind)
+    for kind, model_class in pairs:
+        model, directory = tiny_model(model_class), os.path.join(folder, f"ours_{kind}_{model_class.__name__}")
+        plain = tiny_logits(model)
         model.load_adapter(directory, with_head=True, set_active=True, use_safetensors=True)
         ours = load_file(os.path.join(directory, "logits.safetensors"))["logits"]
         error = (tiny_logits(model) - ours).abs().max().item()
-        print(f"{kind}: logits of our folder in `adapters` differ by {error:.1e} "
+        print(f"{kind}, {model_class.__name__}: logits of our folder in `adapters` differ by {error:.1e} "
               f"(the base alone by {(plain - ours).abs().max().item():.1e})")
         if error >= TOLERANCE:
             sys.exit(f"{kind}: more than {TOLERANCE}")
@@ -79,7 +87,7 @@ def show(folder, base):
         head = json.load(file)
     base = base or head["model_name"]
     labels = {"num_labels": head["num_labels"]} if head.get("num_labels") else {}
-    model = getattr(transformers, head["model_class"]).from_pretrained(base, **labels)
+    model = getattr(transformers, head["model_class"]).from_pretrained(base, ignore_mismatched_sizes=True, **labels)
     adapters.init(model)
     model.load_adapter(folder, with_head=True, set_active=True, use_safetensors=True)
     model.eval()

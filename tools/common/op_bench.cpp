@@ -9,6 +9,7 @@
 #include "autograd/ops.h"
 #include "autograd/optimizer_step.h"
 #include "autograd/random.h"
+#include "models/io/strict_json.h"
 #include "nn/init.h"
 #include "tools/common/program.h"
 
@@ -67,10 +68,8 @@ void bench_ops(std::int64_t rows, const BertConfig& config, std::int64_t batch, 
         t.zero_grad();
     }
     if (json) {
-      print_line(
-          nlohmann::ordered_json(
-              {{"what", one.name}, {"rows", rows}, {"forward_ms", forward}, {"backward_ms", backward_ms}})
-              .dump());
+      print_line(json_text(nlohmann::ordered_json(
+          {{"what", one.name}, {"rows", rows}, {"forward_ms", forward}, {"backward_ms", backward_ms}})));
     } else {
       print_line(
           fmt::format("{:30} forward {:8.3f} ms   backward {:8.3f} ms", one.name, forward, backward_ms));

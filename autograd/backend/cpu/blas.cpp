@@ -107,7 +107,9 @@ void single_gemm(const GemmArgs& args, std::int64_t i) {
   }
 }
 
-void gemm(const GemmArgs& args) {
+}  // namespace
+
+void blas_gemm(const GemmArgs& args) {
   SESAME_CHECK(args.dtype == DType::Float32 || args.dtype == DType::Float64, "gemm",
                "no {} kernel on the CPU", dtype_name(args.dtype));
   if (args.m == 0 || args.n == 0 || args.batch == 0) return;
@@ -125,10 +127,6 @@ void gemm(const GemmArgs& args) {
     for (std::int64_t i = 0; i < args.batch; ++i) single_gemm(args, i);
   }
 }
-
-}  // namespace
-
-void install_gemm(KernelTable& table) { table.gemm = gemm; }
 
 void set_blas_threads(int count) { blas().set_num_threads(count); }
 

@@ -14,8 +14,7 @@
 
 namespace sesame::cpu {
 
-void install_gemm(KernelTable& table);  // blas.cpp
-void set_blas_threads(int count);
+void set_blas_threads(int count);  // blas.cpp
 [[noreturn]] void unsupported(const char* kernel, DType dtype);
 void* scratch(int slot, std::size_t bytes);
 
@@ -64,7 +63,6 @@ KernelTable host_table() {
   table.release = system_release;
   table.copy_to_host = copy_bytes;
   table.copy_from_host = copy_bytes;
-  install_gemm(table);
   if (thread_count == 0) set_threads(0);
   return table;
 }

@@ -16,6 +16,7 @@
   void fill_softmax(KernelTable&);    \
   void fill_norm(KernelTable&);       \
   void fill_linear(KernelTable&);     \
+  void fill_few_rows(KernelTable&);   \
   void fill_rows(KernelTable&);       \
   void fill_segments(KernelTable&);   \
   void fill_attention(KernelTable&);  \
@@ -31,6 +32,7 @@
     fill_softmax(table);              \
     fill_norm(table);                 \
     fill_linear(table);               \
+    fill_few_rows(table);             \
     fill_rows(table);                 \
     fill_segments(table);             \
     fill_attention(table);            \

@@ -26,6 +26,9 @@ namespace sesame::cpu {
 // independent. Defined outside of the instruction sets.
 void* scratch(int slot, size_t bytes);
 
+// OpenBLAS's product. Defined outside of the instruction sets.
+void blas_gemm(const GemmArgs& args);
+
 namespace SESAME_ISA {
 
 // Work below this many elements is not worth waking threads for.

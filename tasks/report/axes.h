@@ -1,4 +1,4 @@
-// Axes for pictures of any size (tasks/report/svg.h draws its charts at one size).
+// Axes of the charts in reports and studies.
 #pragma once
 
 #include <algorithm>
@@ -12,14 +12,24 @@ struct Range {
   void add(double value) {
     if (std::isfinite(value)) low = std::min(low, value), high = std::max(high, value);
   }
+  bool empty() const { return low > high; }
 };
 
 // A piece of the numbers and the pixels on which it is drawn.
 struct Axis {
   double low = 0, high = 1, step = 0.2, from = 0, to = 1;
-  double pixel(double value) const { return from + (value - low) / (high - low) * (to - from); }
+  bool log = false;  // equal ratios are equally long; then both ends are above 0
+  double pixel(double value) const {
+    const double share = log ? std::log(value / low) / std::log(high / low) : (value - low) / (high - low);
+    return from + share * (to - from);
+  }
   double clamped(double value) const { return pixel(std::clamp(value, low, high)); }
 };
+
+// Round ticks, about five. `whole` widens the axis to whole steps; a constant gets some room around it.
+Axis make_axis(Range range, double from, double to, bool whole);
+// Equal ratios; the ends get some room. The range must lie above 0.
+Axis make_log_axis(Range range, double from, double to);
 
 struct Frame {
   double width = 0, height = 0;
@@ -27,14 +37,8 @@ struct Frame {
   bool ticks = true, grid = true;  // of the y axis: numbers, lines across
 };
 
-// Curves: the y axis ends on whole ticks, the x axis at the data.
-Frame make_frame(double width, double height, Range x, Range y);
-// Maps: both end at the data.
-Frame make_map_frame(double width, double height, Range x, Range y);
-// Bars from the left: room for names, no ticks on the y axis.
-Frame make_bar_frame(double width, double height, Range x);
-
 std::string open_figure(const Frame& frame, const std::string& label);  // <svg ...>
+// An axis without a label has none.
 std::string draw_axes(const Frame& frame, const std::string& x_label, const std::string& y_label);
 
 }  // namespace sesame

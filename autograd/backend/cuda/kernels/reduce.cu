@@ -1,0 +1,165 @@
+// Sum and maximum over the middle axis of [outer, n, inner], the k largest of rows, and the sum of squares.
+// The order of every sum is fixed by the sizes alone.
+#include "autograd/backend/cuda/kernels/common.cuh"
+
+namespace sesame::cuda {
+namespace {
+
+// --- inner == 1: a block for each row ------------------------------------------------------------
+
+template <class T>
+__global__ void sum_rows_kernel(T* out, const T* x, std::int64_t n) {
+  const T* row = x + static_cast<std::int64_t>(blockIdx.x) * n;
+  float sum = 0;
+  for (std::int64_t i = threadIdx.x; i < n; i += kBlock) sum += to_float(row[i]);
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) out[blockIdx.x] = from_float<T>(sum);
+}
+
+template <class T>
+__global__ void max_rows_kernel(T* out, std::int64_t* index, const T* x, std::int64_t n) {
+  const T* row = x + static_cast<std::int64_t>(blockIdx.x) * n;
+  Ranked best{0, -1};
+  for (std::int64_t i = threadIdx.x; i < n; i += kBlock)
+    best = Outranking{}(best, Ranked{to_float(row[i]), i});
+  best = block_combine(best, Outranking{});
+  if (threadIdx.x != 0) return;
+  out[blockIdx.x] = from_float<T>(best.value);
+  if (index != nullptr) index[blockIdx.x] = best.at;
+}
+
+// --- else: a block for each tile of columns ------------------------------------------------------
+
+// Tiles of columns of all outer blocks in a row: x [outer, n, inner].
+struct Tile {
+  std::int64_t outer, column;
+};
+__device__ Tile tile_of(std::int64_t inner) {
+  const std::int64_t tiles = (inner + kColumns - 1) / kColumns, item = blockIdx.x;
+  return {item / tiles, item % tiles * kColumns + threadIdx.x % kColumns};
+}
+
+template <class T>
+__global__ void sum_columns_kernel(T* out, const T* x, std::int64_t n, std::int64_t inner) {
+  const Tile tile = tile_of(inner);
+  const T* from = x + tile.outer * n * inner;
+  float sum = 0;
+  for (std::int64_t i = threadIdx.x / kColumns; i < n && tile.column < inner; i += kRowLanes) {
+    sum += to_float(from[i * inner + tile.column]);
+  }
+  sum = column_combine(sum, Plus{});
+  if (threadIdx.x < kColumns && tile.column < inner)
+    out[tile.outer * inner + tile.column] = from_float<T>(sum);
+}
+
+template <class T>
+__global__ void max_columns_kernel(T* out, std::int64_t* index, const T* x, std::int64_t n,
+                                   std::int64_t inner) {
+  const Tile tile = tile_of(inner);
+  const T* from = x + tile.outer * n * inner;
+  Ranked best{0, -1};
+  for (std::int64_t i = threadIdx.x / kColumns; i < n && tile.column < inner; i += kRowLanes) {
+    best = Outranking{}(best, Ranked{to_float(from[i * inner + tile.column]), i});
+  }
+  best = column_combine(best, Outranking{});
+  if (threadIdx.x >= kColumns || tile.column >= inner) return;
+  out[tile.outer * inner + tile.column] = from_float<T>(best.value);
+  if (index != nullptr) index[tile.outer * inner + tile.column] = best.at;
+}
+
+template <class T>
+void reduce_typed(ReduceOp op, T* out, std::int64_t* index, const T* x, std::int64_t outer, std::int64_t n,
+                  std::int64_t inner) {
+  const auto rows = static_cast<unsigned>(outer);
+  const auto tiles = static_cast<unsigned>(outer * ((inner + kColumns - 1) / kColumns));
+  if (op == ReduceOp::Sum && inner == 1) return launch("sum", sum_rows_kernel<T>, rows, kBlock, out, x, n);
+  if (op == ReduceOp::Sum) return launch("sum", sum_columns_kernel<T>, tiles, kBlock, out, x, n, inner);
+  if (inner == 1) return launch("max", max_rows_kernel<T>, rows, kBlock, out, index, x, n);
+  launch("max", max_columns_kernel<T>, tiles, kBlock, out, index, x, n, inner);
+}
+
+void reduce(ReduceOp op, const View& out, const View& index, const View& x, std::int64_t outer,
+            std::int64_t n, std::int64_t inner) {
+  if (outer == 0 || inner == 0) return;
+  SESAME_CUDA_TYPES(
+      "reduce", x.dtype,
+      reduce_typed(op, ptr<T>(out), ptr<std::int64_t>(index), ptr<const T>(x), outer, n, inner));
+}
+
+// --- the k largest -------------------------------------------------------------------------------
+
+// A block for each row takes the best of what comes after the last one, k times. A NaN counts as -infinity.
+template <class T>
+__global__ void top_k_kernel(T* values, std::int64_t* index, const T* x, std::int64_t n, std::int64_t k) {
+  const std::int64_t row = blockIdx.x;
+  Ranked last{0, -1};
+  for (std::int64_t place = 0; place < k; ++place) {
+    Ranked best{0, -1};
+    for (std::int64_t i = threadIdx.x; i < n; i += kBlock) {
+      const float value = to_float(x[row * n + i]);
+      const Ranked candidate{value == value ? value : -INFINITY, i};
+      if (last.at < 0 || outranks(last, candidate)) best = Outranking{}(best, candidate);
+    }
+    // `last` itself never outranks itself: equal values go by position.
+    best = block_combine(best, Outranking{});
+    last = best;
+    if (threadIdx.x == 0) {
+      values[row * k + place] = from_float<T>(best.value);
+      index[row * k + place] = best.at;
+    }
+  }
+}
+
+void top_k(const View& values, const View& index, const View& x, std::int64_t k) {
+  SESAME_CUDA_TYPES("top_k", x.dtype,
+                    launch("top_k", top_k_kernel<T>, static_cast<unsigned>(x.size[0]), kBlock, ptr<T>(values),
+                           ptr<std::int64_t>(index), ptr<const T>(x), x.size[1], k));
+}
+
+// --- sum of squares ------------------------------------------------------------------------------
+
+constexpr std::int64_t kSquareBlocks = 1024;
+
+template <class T>
+__global__ void squares_kernel(double* partial, const T* x, std::int64_t n) {
+  double sum = 0;
+  for (std::int64_t i = loop_begin(); i < n; i += loop_step()) {
+    const double value = to_float(x[i]);
+    sum += value * value;
+  }
+  sum = block_combine(sum, Plus{});
+  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+}
+
+__global__ void add_partials_kernel(double* out, const double* partial, std::int64_t n) {
+  double sum = 0;
+  for (std::int64_t i = threadIdx.x; i < n; i += kBlock) sum += partial[i];
+  sum = block_combine(sum, Plus{});
+  if (threadIdx.x == 0) *out = sum;
+}
+
+double sum_squares(const View& x) {
+  if (x.numel == 0) return 0;
+  const std::int64_t wanted = (x.numel + 4 * kBlock - 1) / (4 * kBlock);
+  const std::int64_t blocks = wanted < kSquareBlocks ? wanted : kSquareBlocks;
+  auto* partial = static_cast<double*>(scratch((kSquareBlocks + 1) * sizeof(double)));
+  SESAME_CUDA_TYPES("sum_squares", x.dtype,
+                    launch("sum_squares", squares_kernel<T>, static_cast<unsigned>(blocks), kBlock, partial,
+                           ptr<const T>(x), x.numel));
+  launch("sum_squares", add_partials_kernel, 1, kBlock, partial + kSquareBlocks, partial, blocks);
+  double total = 0;
+  check(cudaMemcpyAsync(&total, partial + kSquareBlocks, sizeof total, cudaMemcpyDeviceToHost, stream()),
+        "sum_squares");
+  check(cudaStreamSynchronize(stream()), "sum_squares");
+  return total;
+}
+
+}  // namespace
+
+void fill_reduce(KernelTable& table) {
+  table.reduce = reduce;
+  table.top_k = top_k;
+  table.sum_squares = sum_squares;
+}
+
+}  // namespace sesame::cuda

@@ -1,0 +1,183 @@
+// Reductions and softmax over the rows of each segment, column by column: a block takes a segment and
+// kColumns columns.
+#include "autograd/backend/cuda/kernels/matches.cuh"
+
+namespace sesame::cuda {
+namespace {
+
+struct Tile {
+  std::int64_t segment, begin, length, column, lane;
+};
+__device__ Tile tile_of(const SegmentsView& segments, std::int64_t cols) {
+  const std::int64_t tiles = (cols + kColumns - 1) / kColumns, item = blockIdx.x, s = item / tiles;
+  return {s, segments.begin[s], segments.length[s], item % tiles * kColumns + threadIdx.x % kColumns,
+          threadIdx.x / kColumns};
+}
+unsigned tile_blocks(const SegmentsView& segments, std::int64_t cols) {
+  return static_cast<unsigned>(segments.count * ((cols + kColumns - 1) / kColumns));
+}
+
+// Calls body(index) for this thread's elements of its column.
+template <class Body>
+__device__ void each_row(const Tile& tile, std::int64_t cols, Body body) {
+  if (tile.column >= cols) return;
+  for (std::int64_t i = tile.lane; i < tile.length; i += kRowLanes)
+    body((tile.begin + i) * cols + tile.column);
+}
+
+// --- reductions ----------------------------------------------------------------------------------
+
+template <class T>
+__global__ void segment_sum_kernel(bool mean, T* out, const T* x, std::int64_t cols, SegmentsView segments) {
+  const Tile tile = tile_of(segments, cols);
+  float sum = 0;
+  each_row(tile, cols, [&](std::int64_t i) { sum += to_float(x[i]); });
+  sum = column_combine(sum, Plus{});
+  if (mean && tile.length > 0) sum /= static_cast<float>(tile.length);
+  if (tile.lane == 0 && tile.column < cols) out[tile.segment * cols + tile.column] = from_float<T>(sum);
+}
+
+template <class T>
+__global__ void segment_max_kernel(T* out, std::int64_t* index, const T* x, std::int64_t cols,
+                                   SegmentsView segments) {
+  const Tile tile = tile_of(segments, cols);
+  Ranked best{0, -1};
+  each_row(tile, cols, [&](std::int64_t i) { best = Outranking{}(best, Ranked{to_float(x[i]), i / cols}); });
+  best = column_combine(best, Outranking{});
+  if (tile.lane != 0 || tile.column >= cols) return;
+  out[tile.segment * cols + tile.column] = from_float<T>(best.value);
+  if (index != nullptr) index[tile.segment * cols + tile.column] = best.at;
+}
+
+void segment_reduce(SegmentOp op, const View& out, const View& index, const View& x,
+                    const SegmentsView& segments) {
+  if (out.numel == 0) return;
+  const std::int64_t cols = out.size[1];
+  const unsigned blocks = tile_blocks(segments, cols);
+  if (op == SegmentOp::Max) {
+    SESAME_CUDA_TYPES("segment_max", x.dtype,
+                      launch("segment_max", segment_max_kernel<T>, blocks, kBlock, ptr<T>(out),
+                             ptr<std::int64_t>(index), ptr<const T>(x), cols, segments));
+  } else {
+    SESAME_CUDA_TYPES("segment_sum", x.dtype,
+                      launch("segment_sum", segment_sum_kernel<T>, blocks, kBlock, op == SegmentOp::Mean,
+                             ptr<T>(out), ptr<const T>(x), cols, segments));
+  }
+}
+
+// A block for each row finds the segments that hold it, which may be several, and adds their gradients in
+// order.
+template <class T>
+__global__ void segment_sum_backward_kernel(bool mean, T* dx, const T* dy, std::int64_t cols,
+                                            SegmentsView segments) {
+  __shared__ int list[kBlock];
+  const std::int64_t row = blockIdx.x, column = static_cast<std::int64_t>(blockIdx.y) * kBlock + threadIdx.x;
+  float sum = 0;
+  for (std::int64_t base = 0; base < segments.count; base += kBlock) {
+    const std::int64_t s = base + threadIdx.x;
+    const bool holds =
+        s < segments.count && row >= segments.begin[s] && row < segments.begin[s] + segments.length[s];
+    const int found = ordered_matches(holds, list);
+    for (int m = 0; m < found && column < cols; ++m) {
+      const std::int64_t segment = base + list[m];
+      const float scale = mean ? 1.0f / static_cast<float>(segments.length[segment]) : 1.0f;
+      sum += scale * to_float(dy[segment * cols + column]);
+    }
+  }
+  if (column < cols) dx[row * cols + column] = from_float<T>(to_float(dx[row * cols + column]) + sum);
+}
+
+// A thread for each column walks over the segments, so that those with a common maximum add in order.
+template <class T>
+__global__ void segment_max_backward_kernel(T* dx, const T* dy, const std::int64_t* index, std::int64_t count,
+                                            std::int64_t cols) {
+  for (std::int64_t j = loop_begin(); j < cols; j += loop_step()) {
+    for (std::int64_t s = 0; s < count; ++s) {
+      const std::int64_t row = index[s * cols + j];
+      if (row < 0) continue;
+      T* to = dx + row * cols + j;
+      *to = from_float<T>(to_float(*to) + to_float(dy[s * cols + j]));
+    }
+  }
+}
+
+// The maxima of separate blocks (segments without begins: reduce.cpp) never meet: all at once.
+template <class T>
+__global__ void scatter_maxima_kernel(T* dx, const T* dy, const std::int64_t* index, std::int64_t n,
+                                      std::int64_t cols) {
+  for (std::int64_t i = loop_begin(); i < n; i += loop_step()) {
+    if (index[i] >= 0) dx[index[i] * cols + i % cols] = dy[i];
+  }
+}
+
+template <class T>
+void reduce_backward(SegmentOp op, const View& dx, const View& dy, const View& index,
+                     const SegmentsView& segments) {
+  const std::int64_t cols = dy.size[1];
+  if (op != SegmentOp::Max) {
+    launch("segment_sum", segment_sum_backward_kernel<T>,
+           dim3(static_cast<unsigned>(dx.size[0]), blocks_for(cols, kBlock)), kBlock, op == SegmentOp::Mean,
+           ptr<T>(dx), ptr<const T>(dy), cols, segments);
+  } else if (segments.begin == nullptr) {
+    launch("max", scatter_maxima_kernel<T>, loop_blocks(dy.numel), kBlock, ptr<T>(dx), ptr<const T>(dy),
+           ptr<const std::int64_t>(index), dy.numel, cols);
+  } else {
+    launch("segment_max", segment_max_backward_kernel<T>, loop_blocks(cols), kBlock, ptr<T>(dx),
+           ptr<const T>(dy), ptr<const std::int64_t>(index), segments.count, cols);
+  }
+}
+
+void segment_reduce_backward(SegmentOp op, const View& dx, const View& dy, const View& index,
+                             const SegmentsView& segments) {
+  if (dy.numel == 0 || dx.numel == 0) return;
+  SESAME_CUDA_TYPES("segment_reduce", dx.dtype, reduce_backward<T>(op, dx, dy, index, segments));
+}
+
+// --- softmax -------------------------------------------------------------------------------------
+
+template <class T>
+__global__ void segment_softmax_kernel(T* out, const T* x, std::int64_t cols, SegmentsView segments) {
+  const Tile tile = tile_of(segments, cols);
+  float top = -INFINITY, sum = 0;
+  each_row(tile, cols, [&](std::int64_t i) { top = fmaxf(top, to_float(x[i])); });
+  top = column_combine(top, Larger{});
+  each_row(tile, cols, [&](std::int64_t i) { sum += expf(to_float(x[i]) - top); });
+  sum = column_combine(sum, Plus{});
+  each_row(tile, cols, [&](std::int64_t i) { out[i] = from_float<T>(expf(to_float(x[i]) - top) / sum); });
+}
+
+template <class T>
+__global__ void segment_softmax_backward_kernel(T* dx, const T* dy, const T* y, std::int64_t cols,
+                                                SegmentsView segments) {
+  const Tile tile = tile_of(segments, cols);
+  float dot = 0;
+  each_row(tile, cols, [&](std::int64_t i) { dot += to_float(dy[i]) * to_float(y[i]); });
+  dot = column_combine(dot, Plus{});
+  each_row(tile, cols,
+           [&](std::int64_t i) { dx[i] = from_float<T>(to_float(y[i]) * (to_float(dy[i]) - dot)); });
+}
+
+void segment_softmax(const View& out, const View& x, const SegmentsView& segments) {
+  const std::int64_t cols = x.size[1];
+  SESAME_CUDA_TYPES("segment_softmax", x.dtype,
+                    launch("segment_softmax", segment_softmax_kernel<T>, tile_blocks(segments, cols), kBlock,
+                           ptr<T>(out), ptr<const T>(x), cols, segments));
+}
+
+void segment_softmax_backward(const View& dx, const View& dy, const View& y, const SegmentsView& segments) {
+  const std::int64_t cols = y.size[1];
+  SESAME_CUDA_TYPES("segment_softmax", y.dtype,
+                    launch("segment_softmax", segment_softmax_backward_kernel<T>, tile_blocks(segments, cols),
+                           kBlock, ptr<T>(dx), ptr<const T>(dy), ptr<const T>(y), cols, segments));
+}
+
+}  // namespace
+
+void fill_segments(KernelTable& table) {
+  table.segment_reduce = segment_reduce;
+  table.segment_reduce_backward = segment_reduce_backward;
+  table.segment_softmax = segment_softmax;
+  table.segment_softmax_backward = segment_softmax_backward;
+}
+
+}  // namespace sesame::cuda

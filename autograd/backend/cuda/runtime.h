@@ -1,0 +1,49 @@
+// What the host side of every CUDA kernel needs: the stream, scratch memory, and errors as one line of text.
+// No templates of libraries here: nvcc reads this too.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+
+#include "autograd/backend/kernel_table.h"
+
+namespace sesame::cuda {
+
+// One stream for each device carries all its work, so that blocks which the caching allocator gives out again
+// are reused in stream order without any events.
+cudaStream_t stream();
+
+// Memory on the current device for one call of a kernel; it grows, and the next call may get the same bytes.
+void* scratch(std::size_t bytes);
+
+// Throws Error("[op] ...") for anything but cudaSuccess, with the remedy where there is one.
+void check(cudaError_t status, const char* op);
+
+// Throws Error("[op] no <dtype> kernel on cuda:0 ...").
+[[noreturn]] void unsupported(const char* op, DType dtype);
+
+// Throws Error("[op] <message>"), the message formatted as printf does.
+[[noreturn]] void refuse(const char* op, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+// Each kernel family puts its functions into the table.
+void fill_memory(KernelTable&);
+void fill_pointwise(KernelTable&);
+void fill_gemm(KernelTable&);
+void fill_linear(KernelTable&);
+void fill_reduce(KernelTable&);
+void fill_softmax(KernelTable&);
+void fill_norm(KernelTable&);
+void fill_rows(KernelTable&);
+void fill_segments(KernelTable&);
+void fill_attention(KernelTable&);
+void fill_attention_backward(KernelTable&);
+void fill_loss(KernelTable&);
+void fill_crf(KernelTable&);
+void fill_optimizer(KernelTable&);
+
+// cuBLASLt keeps a handle for each device; opened at its first product.
+constexpr int kMaxDevices = 16;
+int current_device();
+
+}  // namespace sesame::cuda
