@@ -24,7 +24,7 @@ bool written_by_run(const std::string& name) {
        {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json",
         "special_tokens_map.json", "adapter.safetensors", "adapter_config.json", "model_head.safetensors",
         "head_config.json", "layer_norms.safetensors", "task.json", "run.toml", "metrics.jsonl",
-        "report.html", "result.json", "checkpoints"}) {
+        "report.html", "result.json", "checkpoints", "surface.json", "target_tokenizer"}) {
     if (name == own) return true;
   }
   return name.starts_with("events.out.tfevents.");

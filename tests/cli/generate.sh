@@ -48,6 +48,10 @@ accepts $(train) --dry-run;                                says '"target":["c","
 accepts $(train) --max-target-length 3
 grep -q '2 cut after 2 tokens' err.txt || { echo "FAILED: cut targets are not counted: $(grep targets err.txt)"; failures=$((failures + 1)); }
 rm -rf run
+cp -r own run
+accepts $(train) --overwrite
+[ -e run/target_tokenizer ] && { echo "FAILED: the vocabulary of an overwritten run is left"; failures=$((failures + 1)); }
+rm -rf run
 
 # Predicting and scoring.
 printf 'a b\nc\n' >lines.txt
