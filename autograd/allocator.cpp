@@ -4,6 +4,7 @@
 #include <bit>
 #include <map>
 #include <mutex>
+#include <new>
 #include <unordered_map>
 #include <vector>
 
@@ -41,7 +42,7 @@ class CachingAllocator {
       if (data == nullptr) out_of_memory(size);
       ++stats_.system_allocations;
     }
-    if (given != size) larger_.emplace(data, given);
+    if (given != size) remember_larger(data, given);
     stats_.bytes_in_use += given;
     stats_.peak_bytes_in_use = std::max(stats_.peak_bytes_in_use, stats_.bytes_in_use);
     return data;
@@ -55,8 +56,7 @@ class CachingAllocator {
       larger_.erase(it);
     }
     stats_.bytes_in_use -= size;
-    stats_.bytes_cached += size;
-    free_[size].push_back(data);
+    keep(data, size);
   }
 
   AllocatorStats stats() {
@@ -70,6 +70,25 @@ class CachingAllocator {
   }
 
  private:
+  // Into the cache; back to the system where there is no memory for the note of it.
+  void keep(void* data, std::size_t size) noexcept {
+    try {
+      free_[size].push_back(data);
+      stats_.bytes_cached += size;
+    } catch (const std::bad_alloc&) {
+      kernels(device_).release(data, size);
+    }
+  }
+
+  void remember_larger(void* data, std::size_t given) {
+    try {
+      larger_.emplace(data, given);
+    } catch (const std::bad_alloc&) {
+      keep(data, given);
+      throw;
+    }
+  }
+
   // A block of that size, else the smallest larger one up to four times the size: batches of different token
   // counts then live on the blocks of the largest, instead of a set for each count. Small requests
   // keep to their own size.

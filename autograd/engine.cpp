@@ -35,6 +35,17 @@ PendingMap count_consumers(Node* root) {
   return pending;
 }
 
+// How many edges lead to each leaf of the graph, by the tensor's id.
+std::unordered_map<const void*, int> count_leaf_edges(const PendingMap& pending) {
+  std::unordered_map<const void*, int> edges;
+  for (const auto& [node, ignored] : pending) {
+    for (const Edge& edge : node->edges()) {
+      if (edge.leaf.defined()) ++edges[edge.leaf.id()];
+    }
+  }
+  return edges;
+}
+
 // Whether this handle is the only user of its memory, so that it may be written in place.
 bool exclusive(const Tensor& tensor) { return tensor.is_unique() && tensor.is_contiguous(); }
 
@@ -70,9 +81,15 @@ void backward(const Tensor& root, const BackwardOptions& options) {
                "backward", "gradient {} {} on {} does not match root {} {} on {}", seed.shape(),
                dtype_name(seed.dtype()), seed.device().name(), root.shape(), dtype_name(root.dtype()),
                root.device().name());
-  if (root.grad_fn() == nullptr) return accumulate_grad(root, seed);
+  if (root.grad_fn() == nullptr) {
+    accumulate_grad(root, seed);
+    if (options.leaf_done) options.leaf_done(root);
+    return;
+  }
 
   PendingMap pending = count_consumers(root.grad_fn().get());
+  std::unordered_map<const void*, int> leaf_edges;
+  if (options.leaf_done) leaf_edges = count_leaf_edges(pending);
   pending[root.grad_fn().get()].grad = seed;
   std::vector<std::shared_ptr<Node>> ready = {root.grad_fn()};
   while (!ready.empty()) {
@@ -96,6 +113,9 @@ void backward(const Tensor& root, const BackwardOptions& options) {
         } else {
           add_to(pending.at(edge.node.get()).grad, std::move(input_grad));
         }
+      }
+      if (options.leaf_done && edge.leaf.defined() && --leaf_edges.at(edge.leaf.id()) == 0) {
+        options.leaf_done(edge.leaf);
       }
       if (edge.node != nullptr && --pending.at(edge.node.get()).waiting == 0) ready.push_back(edge.node);
     }

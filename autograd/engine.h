@@ -1,6 +1,7 @@
 // Runs the recorded graph backwards.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "autograd/tensor.h"
@@ -10,6 +11,8 @@ namespace sesame {
 struct BackwardOptions {
   Tensor grad = {};           // gradient of the root; default: one, for a root with one element
   bool retain_graph = false;  // keep saved tensors for a second pass
+  // Called for each leaf as soon as its gradient is complete, while the pass goes on: for work that overlaps.
+  std::function<void(const Tensor& leaf)> leaf_done = {};
 };
 
 // Adds d root / d leaf to the gradient of every leaf that requires one. Iterative: depth costs no stack.

@@ -53,21 +53,25 @@ Node::Node(const char* op, const Tensor& out, const std::vector<Tensor>& inputs,
 }
 
 Node::~Node() {
-  // A destructor that let its edges die would recurse once per node of the chain. Instead the outermost
-  // destructor on the thread collects what the inner ones hand over and frees it in a loop.
-  thread_local std::vector<std::shared_ptr<Node>>* pending = nullptr;
-  std::vector<std::shared_ptr<Node>> own;
-  const bool outermost = pending == nullptr;
-  if (outermost) pending = &own;
-  for (Edge& edge : edges_) {
-    if (edge.node != nullptr) pending->push_back(std::move(edge.node));
+  // A destructor that let its edges die would recurse once per node of the chain. Nodes that nobody else
+  // holds are linked into a list instead, which needs no memory: a destructor could not report that there is
+  // none.
+  std::shared_ptr<Node> doomed;
+  const auto take = [&doomed](std::vector<Edge>& edges) {
+    for (Edge& edge : edges) {
+      if (edge.node.use_count() == 1) {
+        edge.node->next_doomed_ = std::move(doomed);
+        doomed = std::move(edge.node);
+      }
+      edge.node.reset();
+    }
+  };
+  take(edges_);
+  while (doomed != nullptr) {
+    const std::shared_ptr<Node> node = std::move(doomed);
+    doomed = std::move(node->next_doomed_);
+    take(node->edges_);
   }
-  if (!outermost) return;
-  while (!own.empty()) {
-    const std::shared_ptr<Node> next = std::move(own.back());
-    own.pop_back();
-  }
-  pending = nullptr;
 }
 
 std::vector<Tensor> Node::run(const Tensor& grad) const {

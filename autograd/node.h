@@ -89,6 +89,7 @@ class Node {
   std::vector<Edge> edges_;
   std::vector<SavedTensor> saved_;
   BackwardFunction backward_;
+  std::shared_ptr<Node> next_doomed_;  // while a long chain is freed
   bool released_ = false;
 };
 

@@ -37,8 +37,7 @@ endif()
 
 find_program(SESAME_CCACHE ccache)
 if(SESAME_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # Without these two ccache refuses whatever includes a precompiled header.
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${SESAME_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SESAME_CCACHE})
 endif()
 
 # CUDA: AUTO takes it where the toolkit is found.
@@ -65,5 +64,18 @@ if(NOT SESAME_CUDA STREQUAL "OFF")
   elseif(SESAME_CUDA STREQUAL "ON")
     message(FATAL_ERROR "SESAME_CUDA=ON needs the CUDA toolkit with nvcc and cuBLAS (CUDA_PATH or PATH name it); "
       "without it configure with -DSESAME_CUDA=OFF")
+  endif()
+endif()
+
+# MPI, for mpirun: AUTO takes it where it is found.
+set(SESAME_MPI_FOUND OFF)
+if(NOT SESAME_MPI STREQUAL "OFF")
+  set(MPI_CXX_SKIP_MPICXX ON)  # the C functions are called, not the bindings that MPI has dropped
+  find_package(MPI QUIET COMPONENTS CXX)
+  if(MPI_CXX_FOUND)
+    set(SESAME_MPI_FOUND ON)
+  elseif(SESAME_MPI STREQUAL "ON")
+    message(FATAL_ERROR "SESAME_MPI=ON needs MPI: apt-get install libopenmpi-dev openmpi-bin (or run tools/setup.sh); "
+      "without it configure with -DSESAME_MPI=OFF")
   endif()
 endif()

@@ -9,7 +9,7 @@ set(SESAME_LAYERS autograd nn models tasks)
 foreach(layer ${SESAME_LAYERS})
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${layer} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sesame
     FILES_MATCHING PATTERN "*.h"
-    PATTERN "kernels" EXCLUDE PATTERN "cuda" EXCLUDE PATTERN "no_cuda" EXCLUDE
+    PATTERN "kernels" EXCLUDE PATTERN "cuda" EXCLUDE PATTERN "no_cuda" EXCLUDE PATTERN "mpi" EXCLUDE PATTERN "no_mpi" EXCLUDE
     PATTERN "strict_json.h" EXCLUDE PATTERN "json_reader.h" EXCLUDE)
 endforeach()
 

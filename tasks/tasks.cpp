@@ -68,7 +68,7 @@ std::string task_of(const std::string& task, const std::string& preset) {
 }
 
 std::string trained_task(const std::string& directory) {
-  const nlohmann::json json = read_task_json(directory);
+  const Json json = read_task_json(directory);
   SESAME_CHECK(json.is_object() && json.contains("task") && json["task"].is_string(),
                directory + "/task.json", "not a task file of this program: it names no task");
   return json["task"];
@@ -79,7 +79,7 @@ std::string predicted_task(const std::string& predictions, const std::string& pr
   LineReader reader(predictions);
   std::string line;
   reader.next(line);
-  const nlohmann::json json = json_or_discarded<nlohmann::json>(line);
+  const Json json = json_or_discarded<Json>(line);
   if (json.is_object()) {
     for (const TaskKind& kind : kKinds) {
       if (json.contains(kind.answer)) return kind.name;

@@ -135,6 +135,16 @@ TEST_CASE("a directory appears at commit, in place of an old one") {
   CHECK(folder.entries() == 1);
 }
 
+TEST_CASE("a directory is removed whole, and under a name that counts as left behind") {
+  TemporaryFolder folder;
+  folder.write("step/weights", "old");
+  folder.write("other/weights", "new");
+  remove_directory(folder.path("step"));
+  remove_directory(folder.path("step"));  // is not there any more
+  CHECK(folder.entries() == 1);
+  CHECK(fs::exists(folder.path("other/weights")));
+}
+
 TEST_CASE("what a killed process left is removed") {
   TemporaryFolder folder;
   folder.write(".weights.sesame-tmp-1", "half");

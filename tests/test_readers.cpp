@@ -161,7 +161,11 @@ TEST_CASE("JSONL") {
                  "b.jsonl:2] no key \"label\"; found: \"text\""));
   CHECK(contains(error("{\"text\": \"a\", \"label\": 1}\n{\"text\": \n"),
                  "b.jsonl:2] not a JSON object on one line"));
-  CHECK(contains(error("[1, 2]\n"), "b.jsonl:1] a JSON object is wanted, found array"));
+  CHECK(contains(error("[1, 2]\n"), "b.jsonl:1] not a JSON object on one line: found array"));
+  CHECK(contains(error("{\"text\": \"a\", \"text\": \"b\", \"label\": 1}\n"),
+                 "b.jsonl:1] key \"text\" appears twice in one JSON object"));
+  CHECK(contains(error("{\"text\": " + std::string(100'000, '[') + std::string(100'000, ']') + "}\n"),
+                 "b.jsonl:1] JSON is nested deeper than 64 levels"));
   CHECK(contains(error("{\"text\": null, \"label\": 1}\n"), "\"text\" is null, a text is wanted"));
   CHECK(contains(error("{\"text\": {}, \"label\": 1}\n"), "\"text\" is an object"));
   CHECK(contains(error("{\"text\": \"\\u0000\", \"label\": 1}\n"), "holds a NUL character"));

@@ -73,6 +73,8 @@ TEST_CASE("broken JSON is refused with the place") {
   CHECK(load_error("tokenizer.json", "[1]") == "[tokenizer.json] wanted a JSON object, got array");
   CHECK(load_error("tokenizer.json", R"({"model": {"vocab": {"a": 1, "a": 2}}})") ==
         "[tokenizer.json] key \"a\" stands twice in one object");
+  CHECK(load_error("tokenizer.json", "{\"model\": " + std::string(100'000, '[') + std::string(100'000, ']') +
+                                         "}") == "[tokenizer.json] JSON is nested deeper than 64 levels");
   const std::string bytes = tokenizer_json().dump();
   for (size_t length = 0; length < bytes.size(); length += 97) {
     CHECK(load_error("tokenizer.json", bytes.substr(0, length)) != "loaded");

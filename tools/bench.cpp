@@ -24,8 +24,6 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 struct Arguments {
   CommonOptions common;
   std::string size = "minilm", device = "cpu", dtype = "fp32", only, model, texts;
@@ -120,7 +118,7 @@ class ModelBench {
   int step_ = 0;
 };
 
-void print_case(const Arguments& a, const Json& line) {
+void print_case(const Arguments& a, const OrderedJson& line) {
   if (a.json) return print_line(json_text(line));
   std::string text;
   for (const auto& [key, value] : line.items()) {

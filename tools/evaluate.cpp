@@ -30,6 +30,7 @@ Metrics score_predictions(const Arguments& a) {
 int run(Arguments& a) {
   SESAME_CHECK(a.use.models.empty() != a.predictions.empty(), "evaluate",
                "give either --model or --predictions");
+  check_same_use(a.use, a.data);
   const Metrics metrics = a.predictions.empty()
                               ? load_predictor(a.use, a.device, a.common.verbose)->evaluate(a.data)
                               : score_predictions(a);
@@ -44,6 +45,7 @@ int main(int argc, char** argv) {
   using namespace sesame;
   Arguments a;
   CLI::App app("Prints the scores of a model or of a file of predictions as one JSON object.", "evaluate");
+  a.common.ranks = true;
   add_common_options(app, a.common);
   add_use_options(app, a.use, a.device);
   app.add_option("--predictions", a.predictions,

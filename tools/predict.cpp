@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "autograd/check.h"
+#include "autograd/comm/comm.h"
 #include "models/io/atomic_file.h"
 #include "tasks/tasks.h"
 #include "tools/common/program.h"
@@ -30,8 +31,9 @@ void add_decoding_options(CLI::App& app, DecodingOptions& d) {
 
 int run(Arguments& a) {
   const std::unique_ptr<Predictor> predictor = load_predictor(a.use, a.device, a.common.verbose);
+  check_same_use(a.use, a.input);
   std::unique_ptr<AtomicFile> file;
-  if (!a.output.empty()) file = std::make_unique<AtomicFile>(a.output);
+  if (!a.output.empty() && world().leads()) file = std::make_unique<AtomicFile>(a.output);
   predictor->predict(a.input, [&](const std::string& line) {
     if (file) {
       file->write(line + "\n");
@@ -50,6 +52,7 @@ int main(int argc, char** argv) {
   using namespace sesame;
   Arguments a;
   CLI::App app("Predicts with trained models; several --model are an ensemble.", "predict");
+  a.common.ranks = true;
   add_common_options(app, a.common);
   add_use_options(app, a.use, a.device);
   app.get_option("--model")->required();

@@ -27,7 +27,8 @@ wanted=()
 for pair in g++:g++ cmake:cmake ninja:ninja-build; do
   command -v "${pair%%:*}" >/dev/null || wanted+=("${pair##*:}")
 done
-for package in libopenblas-openmp-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev doctest-dev; do
+for package in libopenblas-openmp-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev doctest-dev \
+  libopenmpi-dev openmpi-bin; do
   installed "$package" || wanted+=("$package")
 done
 [ "${#wanted[@]}" -eq 0 ] || install_packages "${wanted[@]}"

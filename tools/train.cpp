@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "autograd/comm/comm.h"
 #include "models/io/strict_json.h"
 #include "tasks/tasks.h"
 #include "tasks/train/run.h"
@@ -156,32 +157,31 @@ void parse_dtype(const std::string& name, RunOptions& run) {
 
 // N runs; the line carries the means of the numbers and the standard deviation of each dev score.
 std::string train_seeds(const CLI::App& app, const RunOptions& options, int seeds) {
-  prepare_run_folder(options.trainer.out, options.trainer.resume, options.overwrite);
-  using Json = nlohmann::ordered_json;
-  std::vector<Json> results;
+  if (world().leads()) prepare_run_folder(options.trainer.out, options.trainer.resume, options.overwrite);
+  std::vector<OrderedJson> results;
   for (int i = 0; i < seeds; ++i) {
     RunOptions one = options;
     one.trainer.seed += static_cast<std::uint64_t>(i);
     one.trainer.out += fmt::format("/seed-{}", one.trainer.seed);
     one.run_toml = toml_with(app, {{"seed", std::to_string(one.trainer.seed)}, {"out", one.trainer.out}});
-    results.push_back(json_or_discarded<Json>(fine_tune(one)));
+    results.push_back(json_or_discarded<OrderedJson>(fine_tune(one)));
     fmt::print(stderr, "seed {}: dev {}\n", one.trainer.seed, json_text(results.back()["dev"]));
   }
   const auto mean_of = [&](const auto& pick) {
     double sum = 0, squares = 0;
-    for (const Json& r : results) sum += pick(r);
+    for (const OrderedJson& r : results) sum += pick(r);
     const double mean = sum / seeds;
-    for (const Json& r : results) squares += (pick(r) - mean) * (pick(r) - mean);
+    for (const OrderedJson& r : results) squares += (pick(r) - mean) * (pick(r) - mean);
     return std::pair(mean, seeds > 1 ? std::sqrt(squares / (seeds - 1)) : 0.0);
   };
-  Json line = results.back();
+  OrderedJson line = results.back();
   for (auto& [key, value] : line.items()) {
     if (!value.is_number_float()) continue;
-    value = mean_of([&key = key](const Json& r) { return r[key].template get<double>(); }).first;
+    value = mean_of([&key = key](const OrderedJson& r) { return r[key].template get<double>(); }).first;
   }
-  Json deviations = Json::object();
+  OrderedJson deviations = OrderedJson::object();
   for (auto& [name, value] : line["dev"].items()) {
-    const auto pick = [&name = name](const Json& r) {
+    const auto pick = [&name = name](const OrderedJson& r) {
       return r["dev"][name].is_number() ? r["dev"][name].template get<double>() : std::nan("");
     };
     const auto [mean, deviation] = mean_of(pick);
@@ -215,6 +215,7 @@ int main(int argc, char** argv) {
   using namespace sesame;
   Arguments arguments;
   CLI::App app("Fine-tunes a pretrained BERT. The last line on stdout is the result as JSON.", "train");
+  arguments.common.ranks = true;
   add_common_options(app, arguments.common);
   add_data_options(app, arguments.run);
   add_model_options(app, arguments);

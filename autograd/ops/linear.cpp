@@ -10,8 +10,6 @@
 namespace sesame {
 namespace {
 
-View view_or_none(const Tensor& x) { return x.defined() ? x.view() : View{}; }
-
 void check_linear(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_floating(op, "the input", x);
   check_floating(op, "the weight", weight);

@@ -44,6 +44,9 @@ inline Tensor follow(const Tensor& x, const Tensor& parameter) {
   return cast ? parameter.to(DType::BFloat16) : parameter;
 }
 
+// The view of a tensor that a kernel may do without.
+inline View view_or_none(const Tensor& x) { return x.defined() ? x.view() : View{}; }
+
 inline Tensor empty_like(const Tensor& x) { return Tensor::empty(x.shape(), x.options()); }
 inline Tensor zeros_like(const Tensor& x) { return Tensor::zeros(x.shape(), x.options()); }
 

@@ -35,8 +35,6 @@ Tensor choose(const char* op, BinaryOp which, const Tensor& a, const Tensor& b) 
 // What the derivative is computed from.
 enum class Keep { Nothing, Input, Output };
 
-View view_or_none(const Tensor& x) { return x.defined() ? x.view() : View{}; }
-
 Tensor unary(const char* op, UnaryOp which, Keep keep, const Tensor& x) {
   check_floating(op, "x", x);
   const Tensor source = x.detach().contiguous();

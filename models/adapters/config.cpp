@@ -11,10 +11,8 @@
 namespace sesame {
 namespace {
 
-using nlohmann::json;
-
 // What `adapters` 1.3.0 writes for a bottleneck adapter beyond what AdapterConfig holds: its defaults.
-json fixed_keys() {
+Json fixed_keys() {
   return {{"adapter_residual_before_ln", false},
           {"cross_adapter", false},
           {"dropout", 0.0},
@@ -51,18 +49,18 @@ constexpr const char* kMeaningful[] = {
 
 // AdapterHub stores the ratio of the widths and takes int(width // ratio). A whole number where there is one,
 // else a ratio in the middle of those that give the size back.
-json reduction_factor(std::int64_t width, std::int64_t size) {
+Json reduction_factor(std::int64_t width, std::int64_t size) {
   if (size <= width && width / (width / size) == size) return width / size;
   return static_cast<double>(width) / (static_cast<double>(size) + 0.5);
 }
 
 template <class T>
-T value(const json& config, const char* key, const std::string& where, const T& otherwise) {
+T value(const Json& config, const char* key, const std::string& where, const T& otherwise) {
   const auto found = config.find(key);
   if (found == config.end()) return otherwise;
   try {
     return found->get<T>();
-  } catch (const json::exception&) {
+  } catch (const Json::exception&) {
     fail(where, "\"{}\" is {}: not what it should be", key, found->dump());
   }
 }
@@ -76,8 +74,8 @@ AdapterConfig AdapterConfig::of_kind(const std::string& kind, std::int64_t size)
   return kind == "houlsby" ? houlsby(size) : pfeiffer(size);
 }
 
-json AdapterConfig::to_hub(std::int64_t width) const {
-  json config = fixed_keys();
+Json AdapterConfig::to_hub(std::int64_t width) const {
+  Json config = fixed_keys();
   config["leave_out"] = leave_out;
   config["mh_adapter"] = after_attention;
   config["output_adapter"] = after_feed_forward;
@@ -87,9 +85,9 @@ json AdapterConfig::to_hub(std::int64_t width) const {
   return config;
 }
 
-AdapterConfig AdapterConfig::from_hub(const json& config, std::int64_t width, const std::string& where) {
+AdapterConfig AdapterConfig::from_hub(const Json& config, std::int64_t width, const std::string& where) {
   SESAME_CHECK(config.is_object(), where, "\"config\" must be an object, found {}", json_text(config));
-  const json fixed = fixed_keys();
+  const Json fixed = fixed_keys();
   for (const char* key : kMeaningful) {
     const auto found = config.find(key);
     SESAME_CHECK(found == config.end() || *found == fixed.at(key), where,

@@ -13,7 +13,6 @@ namespace sesame {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 
 constexpr const char* kVersion = "adapters.1.3.0";
 constexpr const char *kAdapter = "adapter.safetensors", *kHead = "model_head.safetensors",
@@ -23,7 +22,7 @@ constexpr const char *kAdapter = "adapter.safetensors", *kHead = "model_head.saf
 bool in_trunk(const std::string& name) { return name.starts_with("bert."); }
 
 // As Python's json.dump(indent=2, sort_keys=True) writes it.
-void write_config(const fs::path& path, const json& config) {
+void write_config(const fs::path& path, const Json& config) {
   write_file_atomic(path.string(), config.dump(2, ' ', true));
 }
 
@@ -38,13 +37,13 @@ NamedTensors read_tensors(const fs::path& path) {
   return tensors;
 }
 
-std::string text_or_empty(const json& object, const char* key) {
+std::string text_or_empty(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-json head_config(const AdapterFolder& folder) {
-  json label2id = json::object();
+Json head_config(const AdapterFolder& folder) {
+  Json label2id = Json::object();
   for (std::size_t i = 0; i < folder.labels.size(); ++i) label2id[folder.labels[i]] = i;
   return {{"config", nullptr},
           {"hidden_size", folder.width},
@@ -58,7 +57,7 @@ json head_config(const AdapterFolder& folder) {
 }
 
 void read_head_config(const fs::path& path, AdapterFolder& folder) {
-  const json head = read_json_file(path.string());
+  const Json head = read_json_file(path.string());
   SESAME_CHECK(head.is_object(), path.string(), "must be a JSON object, found {}", head.type_name());
   folder.model_class = text_or_empty(head, "model_class");
   const auto map = head.find("label2id");
@@ -185,12 +184,12 @@ void write_adapter_folder(const std::string& directory, const AdapterFolder& fol
 AdapterFolder read_adapter_folder(const std::string& directory) {
   const fs::path from(directory);
   const std::string where = (from / kAdapterConfig).string();
-  const json stored = read_json_file(where);
+  const Json stored = read_json_file(where);
   SESAME_CHECK(stored.is_object() && stored.contains("config") && stored.contains("hidden_size"), where,
                "lacks \"config\" or \"hidden_size\": expected a folder of AdapterHub");
   SESAME_CHECK(text_or_empty(stored, "model_type") == "bert", where,
-               "\"model_type\" is {}: expected \"bert\"", json_text(stored.value("model_type", json())));
-  const json& width = stored.at("hidden_size");
+               "\"model_type\" is {}: expected \"bert\"", json_text(stored.value("model_type", Json())));
+  const Json& width = stored.at("hidden_size");
   SESAME_CHECK(width.is_number_integer() && width > 0 && width <= 1 << 16, where, "\"hidden_size\" is {}",
                json_text(width));
   AdapterFolder folder;

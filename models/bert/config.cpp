@@ -12,52 +12,50 @@ namespace sesame {
 
 namespace {
 
-using nlohmann::json;
-
 // Values of one object by key; null counts as absent, as in transformers.
 class Reader {
  public:
-  Reader(const json& object, const std::string& where) : object_(object), where_(where) {}
+  Reader(const Json& object, const std::string& where) : object_(object), where_(where) {}
 
-  const json* find(const char* key) const {
+  const Json* find(const char* key) const {
     const auto found = object_.find(key);
     return found == object_.end() || found->is_null() ? nullptr : &*found;
   }
-  const json& need(const char* key) const {
-    const json* value = find(key);
+  const Json& need(const char* key) const {
+    const Json* value = find(key);
     SESAME_CHECK(value != nullptr, where_, "lacks \"{}\"", key);
     return *value;
   }
-  std::int64_t integer(const char* key, const json& value) const {
+  std::int64_t integer(const char* key, const Json& value) const {
     SESAME_CHECK(
         value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX),
         where_, "\"{}\" must be an integer, found {}", key, json_text(value));
     return value.get<std::int64_t>();
   }
   void read(const char* key, std::int64_t& into, bool required = false) const {
-    if (const json* value = required ? &need(key) : find(key)) into = integer(key, *value);
+    if (const Json* value = required ? &need(key) : find(key)) into = integer(key, *value);
   }
   void read(const char* key, double& into) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     if (value == nullptr) return;
     SESAME_CHECK(value->is_number(), where_, "\"{}\" must be a number, found {}", key, value->dump());
     into = value->get<double>();
   }
   void read(const char* key, std::string& into) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     if (value == nullptr) return;
     SESAME_CHECK(value->is_string(), where_, "\"{}\" must be a string, found {}", key, value->dump());
     into = value->get<std::string>();
   }
   // A switch that changes the model in a way that is not built here.
   void refuse_true(const char* key) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     SESAME_CHECK(value == nullptr || *value == false, where_, "\"{}\" is {}: only false is supported", key,
                  value->dump());
   }
 
  private:
-  const json& object_;
+  const Json& object_;
   const std::string& where_;
 };
 
@@ -77,7 +75,7 @@ void check_model_type(const Reader& reader, const BertConfig& config, const std:
 // {"0": "no", "1": "yes"}: the ids must be 0 .. n - 1. label2id says the same the other way round (files
 // where it was forgotten on a change are common) and is written anew.
 std::vector<std::string> read_labels(const Reader& reader, const std::string& where) {
-  const json* map = reader.find("id2label");
+  const Json* map = reader.find("id2label");
   if (map == nullptr) return {};
   SESAME_CHECK(map->is_object(), where, "\"id2label\" must be an object, found {}", map->type_name());
   std::vector<std::string> labels;
@@ -107,14 +105,14 @@ BertConfig BertConfig::from_file(const std::string& path) {
 }
 
 BertConfig BertConfig::from_json(const std::string& text, const std::string& where) {
-  const json document = parse_json(text, where);
+  const Json document = parse_json(text, where);
   SESAME_CHECK(document.is_object(), where, "must be a JSON object, found {}", document.type_name());
   const Reader reader(document, where);
   BertConfig config;
   config.source_json = json_text(document);
-  if (const json* names = reader.find("architectures")) {
+  if (const Json* names = reader.find("architectures")) {
     SESAME_CHECK(names->is_array(), where, "\"architectures\" must be a list, found {}", names->type_name());
-    for (const json& name : *names) {
+    for (const Json& name : *names) {
       SESAME_CHECK(name.is_string(), where, "\"architectures\" must hold strings, found {}", json_text(name));
       config.architectures.push_back(name.get<std::string>());
     }
@@ -139,7 +137,7 @@ BertConfig BertConfig::from_json(const std::string& text, const std::string& whe
   }
   if (document.contains("pad_token_id")) {
     config.pad_token_id.reset();
-    if (const json* id = reader.find("pad_token_id"))
+    if (const Json* id = reader.find("pad_token_id"))
       config.pad_token_id = reader.integer("pad_token_id", *id);
   }
   std::string position_type = "absolute";
@@ -198,7 +196,7 @@ void BertConfig::check(const std::string& where) const {
 }
 
 std::string BertConfig::to_json() const {
-  json out = json_or_discarded<json>(source_json);
+  Json out = json_or_discarded<Json>(source_json);
   out["model_type"] = "bert";
   out["vocab_size"] = vocab_size;
   out["hidden_size"] = hidden_size;
@@ -213,13 +211,13 @@ std::string BertConfig::to_json() const {
   out["initializer_range"] = initializer_range;
   out["layer_norm_eps"] = layer_norm_eps;
   out["position_embedding_type"] = "absolute";
-  out["pad_token_id"] = pad_token_id ? json(*pad_token_id) : json();
+  out["pad_token_id"] = pad_token_id ? Json(*pad_token_id) : Json();
   if (classifier_dropout || out.contains("classifier_dropout")) {
-    out["classifier_dropout"] = classifier_dropout ? json(*classifier_dropout) : json();
+    out["classifier_dropout"] = classifier_dropout ? Json(*classifier_dropout) : Json();
   }
   if (!architectures.empty()) out["architectures"] = architectures;
   if (!labels.empty()) {
-    json id2label = json::object(), label2id = json::object();
+    Json id2label = Json::object(), label2id = Json::object();
     for (std::size_t i = 0; i < labels.size(); ++i) {
       id2label[std::to_string(i)] = labels[i];
       label2id[labels[i]] = i;

@@ -148,6 +148,15 @@ void AtomicDir::commit() {
   sync_parent(path_);
 }
 
+void remove_directory(const std::string& path) {
+  const std::string temporary = temporary_beside(resolve(path));
+  std::error_code error;
+  fs::remove_all(temporary, error);
+  SESAME_CHECK(std::rename(path.c_str(), temporary.c_str()) == 0 || errno == ENOENT, path,
+               "cannot be removed: {}", std::strerror(errno));
+  fs::remove_all(temporary, error);
+}
+
 void remove_stale_temporaries(const std::string& folder) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {

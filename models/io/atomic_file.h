@@ -52,6 +52,10 @@ class AtomicDir {
   bool committed_ = false;
 };
 
+// Removes a directory and what it holds; a process that is killed meanwhile leaves no part of it under its
+// name.
+void remove_directory(const std::string& path);
+
 // Removes the temporaries that killed processes left in `folder`; call it only on a folder that nobody else
 // writes.
 void remove_stale_temporaries(const std::string& folder);

@@ -8,7 +8,8 @@
 namespace sesame {
 
 // The mapping lives as long as the object. Throws Error naming the file when it cannot be opened, is no
-// regular file, or cannot be mapped. An empty file has size 0.
+// regular file, or cannot be mapped. An empty file has size 0. A file that is cut short while it is mapped
+// ends the process with one line that names it and exit code 2: the system leaves no way to throw.
 class MappedFile {
  public:
   explicit MappedFile(const std::string& path);

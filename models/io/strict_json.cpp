@@ -14,7 +14,8 @@ namespace {
 // A first pass over the text: the document builder of the library silently keeps the last of two equal keys.
 class RuleChecker : public nlohmann::json_sax<nlohmann::json> {
  public:
-  RuleChecker(const std::string& where, int max_depth) : where_(where), max_depth_(max_depth) {}
+  RuleChecker(const std::string& where, int max_depth, const char* complaint)
+      : where_(where), max_depth_(max_depth), complaint_(complaint) {}
 
   bool null() override { return true; }
   bool boolean(bool) override { return true; }
@@ -51,7 +52,7 @@ class RuleChecker : public nlohmann::json_sax<nlohmann::json> {
     if (const std::size_t end = reason.find("] "); reason.starts_with('[') && end != std::string::npos) {
       reason.erase(0, end + 2);
     }
-    fail(where_, "is not valid UTF-8 JSON: {}", reason);
+    fail(where_, "{}: {}", complaint_, reason);
   }
 
  private:
@@ -61,18 +62,30 @@ class RuleChecker : public nlohmann::json_sax<nlohmann::json> {
 
   const std::string& where_;
   int max_depth_, depth_ = 0;
+  const char* complaint_;
   std::vector<std::unordered_set<std::string>> keys_;
 };
+
+nlohmann::json parse_checked(std::string_view text, const std::string& where, int max_depth,
+                             const char* complaint) {
+  // The library takes a NUL byte for the end of its input and would not look behind it.
+  const std::size_t nul = text.find('\0');
+  SESAME_CHECK(nul == std::string_view::npos, where, "{}: NUL byte at {}", complaint, nul);
+  RuleChecker checker(where, max_depth, complaint);
+  nlohmann::json::sax_parse(text.begin(), text.end(), &checker);
+  return nlohmann::json::parse(text.begin(), text.end());
+}
 
 }  // namespace
 
 nlohmann::json parse_json(std::string_view text, const std::string& where, int max_depth) {
-  // The library takes a NUL byte for the end of its input and would not look behind it.
-  const std::size_t nul = text.find('\0');
-  SESAME_CHECK(nul == std::string_view::npos, where, "is not valid UTF-8 JSON: NUL byte at {}", nul);
-  RuleChecker checker(where, max_depth);
-  nlohmann::json::sax_parse(text.begin(), text.end(), &checker);
-  return nlohmann::json::parse(text.begin(), text.end());
+  return parse_checked(text, where, max_depth, "is not valid UTF-8 JSON");
+}
+
+nlohmann::json parse_json_line(std::string_view line, const std::string& where) {
+  nlohmann::json object = parse_checked(line, where, 64, "not a JSON object on one line");
+  SESAME_CHECK(object.is_object(), where, "not a JSON object on one line: found {}", object.type_name());
+  return object;
 }
 
 template <class Json>

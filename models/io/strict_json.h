@@ -7,8 +7,13 @@
 
 namespace sesame {
 
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;  // keeps the order of its keys: for what is written
+
 // Throws Error at `where` (a file name) naming the rule that was broken and its place.
 nlohmann::json parse_json(std::string_view text, const std::string& where, int max_depth = 64);
+// The object on a line of JSON lines; refused with a word about that form.
+nlohmann::json parse_json_line(std::string_view line, const std::string& where);
 
 // The document, or a discarded value (`is_discarded()`) where the text is not JSON: for text of this
 // project's own and for readers with a message of their own. `Json` is nlohmann::json or

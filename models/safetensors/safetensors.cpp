@@ -17,13 +17,11 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 
 namespace {
 
-using nlohmann::json;
-
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
 constexpr int kMaxHeaderDepth = 8;
 
-SafetensorsMetadata read_metadata(const json& value, const std::string& path) {
+SafetensorsMetadata read_metadata(const Json& value, const std::string& path) {
   SESAME_CHECK(value.is_object(), path, "__metadata__ must be an object of strings, found {}",
                value.type_name());
   SafetensorsMetadata metadata;
@@ -52,14 +50,14 @@ std::uint64_t byte_count(const SafetensorsEntry& entry, const SafetensorsDType& 
   return bits / 8;
 }
 
-std::uint64_t read_unsigned(const json& value, const std::string& name, const char* key,
+std::uint64_t read_unsigned(const Json& value, const std::string& name, const char* key,
                             const std::string& path) {
   SESAME_CHECK(value.is_number_unsigned(), path,
                "tensor \"{}\": {} must hold non-negative integers, found {}", name, key, json_text(value));
   return value.get<std::uint64_t>();
 }
 
-SafetensorsEntry read_entry(const std::string& name, const json& value, const std::string& path) {
+SafetensorsEntry read_entry(const std::string& name, const Json& value, const std::string& path) {
   SESAME_CHECK(value.is_object(), path, "tensor \"{}\" must be described by an object, found {}", name,
                value.type_name());
   for (const char* key : {"dtype", "shape", "data_offsets"}) {
@@ -73,13 +71,13 @@ SafetensorsEntry read_entry(const std::string& name, const json& value, const st
   const SafetensorsDType* type = find_safetensors_dtype(entry.dtype);
   SESAME_CHECK(type != nullptr, path, "tensor \"{}\": unknown dtype \"{}\"", name, entry.dtype);
   SESAME_CHECK(value["shape"].is_array(), path, "tensor \"{}\": shape must be a list", name);
-  for (const json& size : value["shape"]) {
+  for (const Json& size : value["shape"]) {
     const std::uint64_t number = read_unsigned(size, name, "shape", path);
     SESAME_CHECK(number <= static_cast<std::uint64_t>(INT64_MAX), path,
                  "tensor \"{}\": size {} is out of range", name, number);
     entry.shape.push_back(static_cast<std::int64_t>(number));
   }
-  const json& offsets = value["data_offsets"];
+  const Json& offsets = value["data_offsets"];
   SESAME_CHECK(offsets.is_array() && offsets.size() == 2, path,
                "tensor \"{}\": data_offsets must be [begin, end], found {}", name, json_text(offsets));
   entry.begin = read_unsigned(offsets[0], name, "data_offsets", path);
@@ -132,7 +130,7 @@ void SafetensorsFile::read_header() {
                length, file_->size());
   const std::string_view header = file_->text().substr(kLengthBytes, length);
   SESAME_CHECK(header.starts_with('{'), path, "the header must begin with {{ right behind its length");
-  const json document = parse_json(header, path, kMaxHeaderDepth);
+  const Json document = parse_json(header, path, kMaxHeaderDepth);
   data_ = file_->data() + kLengthBytes + length;
   for (const auto& [name, value] : document.items()) {
     if (name == "__metadata__") {

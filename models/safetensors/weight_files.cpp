@@ -43,7 +43,7 @@ bool is_plain_file_name(const std::string& name) {
 }
 
 std::map<std::string, std::string> read_weight_map(const std::string& index) {
-  const nlohmann::json document = read_json_file(index);
+  const Json document = read_json_file(index);
   SESAME_CHECK(document.is_object() && document.contains("weight_map") && document["weight_map"].is_object(),
                index, "must be an object with a \"weight_map\" of tensor names to files");
   std::map<std::string, std::string> map;

@@ -13,8 +13,6 @@ namespace sesame {
 
 namespace {
 
-using nlohmann::json;
-
 void check_names(const std::string& path, const NamedTensors& tensors, const SafetensorsMetadata& metadata) {
   std::unordered_set<std::string_view> seen;
   for (const auto& [name, tensor] : tensors) {
@@ -45,15 +43,15 @@ std::vector<const NamedTensors::value_type*> sorted(const NamedTensors& tensors)
 std::string make_header(const std::vector<const NamedTensors::value_type*>& order,
                         const SafetensorsMetadata& metadata) {
   std::string header = "{";
-  if (!metadata.empty()) header += "\"__metadata__\":" + json_text(json(metadata));
+  if (!metadata.empty()) header += "\"__metadata__\":" + json_text(Json(metadata));
   std::uint64_t offset = 0;
   for (const auto* item : order) {
     const Tensor& tensor = item->second;
     const std::uint64_t end =
         offset + static_cast<std::uint64_t>(tensor.numel()) * dtype_size(tensor.dtype());
-    const json shape = std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end());
+    const Json shape = std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end());
     header += fmt::format("{}{}:{{\"dtype\":\"{}\",\"shape\":{},\"data_offsets\":[{},{}]}}",
-                          header.size() > 1 ? "," : "", json_text(json(item->first)),
+                          header.size() > 1 ? "," : "", json_text(Json(item->first)),
                           safetensors_dtype_name(tensor.dtype()), json_text(shape), offset, end);
     offset = end;
   }

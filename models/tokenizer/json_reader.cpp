@@ -9,7 +9,8 @@ namespace sesame::tokenizer_json {
 Json parse(const std::string& bytes, const std::string& where) {
   std::vector<std::unordered_set<std::string>> open;  // keys of the objects around the current place
   std::string repeated;
-  const auto watch = [&](int, Json::parse_event_t event, Json& value) {
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
+    SESAME_CHECK(depth < 64, where, "JSON is nested deeper than 64 levels");
     if (event == Json::parse_event_t::object_start) open.emplace_back();
     if (event == Json::parse_event_t::object_end) open.pop_back();
     if (event == Json::parse_event_t::key && repeated.empty()) {

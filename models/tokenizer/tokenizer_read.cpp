@@ -240,7 +240,7 @@ void read_config(const Json& config, const std::string& where, TokenizerSpec& sp
 void read_added_tokens_json(const Json& json, const std::string& where, TokenizerSpec& spec) {
   for (const auto& [content, id] : json.items()) {
     const bool known = std::any_of(spec.added.begin(), spec.added.end(),
-                                   [&](const AddedToken& added) { return added.content == content; });
+                                   [&name = content](const AddedToken& added) { return added.content == name; });
     if (known) continue;
     AddedToken token{.content = content, .id = id_of(id, kMaxId, fmt::format("\"{}\"", content), where)};
     token.special = false;

@@ -10,7 +10,7 @@
 namespace sesame {
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
+using OrderedJson = OrderedJson;
 
 void write_file(const std::filesystem::path& path, const std::string& bytes) {
   const std::filesystem::path half = path.string() + ".part";
@@ -89,7 +89,7 @@ std::string tokenizer_json_bytes(const TokenizerSpec& spec) {
   json["decoder"] = {
       {"type", "WordPiece"}, {"prefix", spec.wordpiece.continuing_subword_prefix}, {"cleanup", true}};
   // A plain object: an ordered one searches all keys for each new one.
-  nlohmann::json vocab = nlohmann::json::object();
+  Json vocab = Json::object();
   for (size_t id = 0; id < spec.vocab.size(); ++id) {
     if (!spec.vocab[id].empty()) vocab[spec.vocab[id]] = id;
   }

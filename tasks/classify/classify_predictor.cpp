@@ -11,14 +11,12 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 void add_to(std::vector<float>& sum, const std::vector<float>& values) {
   if (sum.empty()) sum.assign(values.size(), 0);
   for (std::size_t i = 0; i < values.size(); ++i) sum[i] += values[i];
 }
 
-Json label_json(std::span<const float> scores, const TrainedClassifier& model) {
+OrderedJson label_json(std::span<const float> scores, const TrainedClassifier& model) {
   if (model.file.problem == Problem::Regression) return scores[0];
   if (model.file.problem == Problem::OneClass)
     return predicted_label(scores, model.labels, Problem::OneClass);
@@ -32,10 +30,10 @@ struct Prediction {
 };
 
 Prediction read_prediction(const std::string& text, LabelKind kind, const std::string& where) {
-  const Json line = json_or_discarded<Json>(text);
+  const OrderedJson line = json_or_discarded<OrderedJson>(text);
   SESAME_CHECK(line.is_object() && line.contains("label"), where,
                "expected an object with \"label\", as predict writes it, found {}", text.substr(0, 80));
-  const Json& label = line["label"];
+  const OrderedJson& label = line["label"];
   Prediction prediction;
   if (kind == LabelKind::number) {
     SESAME_CHECK(label.is_number(), where, "expected a number as \"label\", found {}", json_text(label));
@@ -45,7 +43,7 @@ Prediction read_prediction(const std::string& text, LabelKind kind, const std::s
   SESAME_CHECK(label.is_array() == (kind == LabelKind::multi_label), where,
                "expected {} as \"label\", found {}",
                kind == LabelKind::multi_label ? "a list of labels" : "one label", json_text(label));
-  for (const Json& name : label.is_array() ? label : Json::array({label})) {
+  for (const OrderedJson& name : label.is_array() ? label : OrderedJson::array({label})) {
     SESAME_CHECK(name.is_string(), where, "expected a label's name, found {}", json_text(name));
     prediction.names.push_back(name.get<std::string>());
   }
@@ -114,7 +112,7 @@ void ClassifyPredictor::give_lines(const std::vector<Example>& examples, const L
   const auto width = static_cast<std::size_t>(first().file.outputs());
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const std::span<const float> scores(given.predictions.data() + i * width, width);
-    Json line;
+    OrderedJson line;
     line["label"] = label_json(scores, first());
     for (std::size_t j = 0; j < width; ++j) {
       line["scores"][first().labels.size() > j ? first().labels.names()[j] : "value"] = scores[j];

@@ -7,6 +7,8 @@
 #include "models/io/strict_json.h"
 #include "tasks/classify/score.h"
 #include "tasks/data/model_input.h"
+#include "tasks/ranks/batch_share.h"
+#include "tasks/train/setup.h"
 
 namespace sesame {
 
@@ -51,8 +53,7 @@ std::int64_t ClassifyTask::train_length(std::int64_t i) const {
 
 std::string ClassifyTask::show(std::int64_t i) const {
   const Example& example = train_.examples.at(static_cast<std::size_t>(i));
-  nlohmann::ordered_json json = {{"line", example.line},
-                                 {"tokens", tokens_of(tokenizer_, train_input(i, 0).ids)}};
+  OrderedJson json = {{"line", example.line}, {"tokens", tokens_of(tokenizer_, train_input(i, 0).ids)}};
   if (file_.problem == Problem::OneClass) json["label"] = example.label;
   if (file_.problem == Problem::MultiLabel) json["labels"] = example.labels;
   if (file_.problem == Problem::Regression) json["value"] = example.value;
@@ -101,6 +102,12 @@ Metrics ClassifyTask::evaluate() {
   dev_outputs_ = classify_all(model_, tokenizer_, dev_.examples, options_, cache_.get());
   const Metrics all =
       score_classification(dev_, labels_, model_.head.options().problem, dev_outputs_.predictions);
+  if (model_.head.options().problem == Problem::OneClass) {
+    const auto outputs = static_cast<std::int64_t>(labels_.size());
+    const std::string text =
+        collapse_text(best_classes(dev_outputs_.predictions, outputs), class_ids(dev_, labels_), labels_);
+    if (!text.empty()) say("dev: " + text);
+  }
   Metrics ordered;  // the preset's official scores first
   for (const std::string& name : options_.metrics) {
     if (all.has(name)) ordered.set(name, all.at(name));
@@ -138,7 +145,7 @@ ClassifyOutputs classify_all(const ClassifyModel& model, const Tokenizer& tokeni
                              const std::vector<Example>& examples, const ClassifyTaskOptions& options,
                              FeatureCache* cache) {
   NoGradGuard no_grad;
-  ClassifyOutputs outputs;
+  BatchShare share;
   std::vector<TokenSequence> inputs;
   const auto rows = [&] {
     const TrunkRows rows =
@@ -151,8 +158,18 @@ ClassifyOutputs classify_all(const ClassifyModel& model, const Tokenizer& tokeni
     const Tensor logits = model.read(rows, Segments(ones, {.device = options.device}));
     const std::vector<float> raw = logits.to(DType::Float32).to_vector<float>();
     const std::vector<float> predictions = model.head.predictions(logits);
-    outputs.logits.insert(outputs.logits.end(), raw.begin(), raw.end());
-    outputs.predictions.insert(outputs.predictions.end(), predictions.begin(), predictions.end());
+    std::vector<double> both(raw.begin(), raw.end());
+    both.insert(both.end(), predictions.begin(), predictions.end());
+    share.give(std::move(both));
+  };
+  const auto gathered = [&] {
+    ClassifyOutputs outputs;
+    for (const std::vector<double>& both : share.all()) {
+      const auto middle = both.begin() + static_cast<std::ptrdiff_t>(both.size() / 2);
+      outputs.logits.insert(outputs.logits.end(), both.begin(), middle);
+      outputs.predictions.insert(outputs.predictions.end(), middle, both.end());
+    }
+    return outputs;
   };
   const auto read = [&](std::size_t i) {
     return tokenize_input(tokenizer, examples[i].texts, options.encode, 0);
@@ -164,23 +181,25 @@ ClassifyOutputs classify_all(const ClassifyModel& model, const Tokenizer& tokeni
     };
     for (const std::vector<std::int64_t>& names :
          FeatureCache::dev_chunks(examples.size(), options.eval_tokens, options.encode.max_length)) {
-      give(cache->rows(names, compute));
+      if (share.takes_next()) give(cache->rows(names, compute));
     }
-    return outputs;
+    return gathered();
   }
   std::int64_t tokens = 0;
+  const auto flush = [&] {
+    if (share.takes_next()) give(rows());
+    inputs.clear();
+    tokens = 0;
+  };
   for (std::size_t i = 0; i < examples.size(); ++i) {
     TokenSequence input = read(i);
     const auto length = static_cast<std::int64_t>(input.ids.size());
-    if (tokens + length > options.eval_tokens && !inputs.empty()) {
-      give(rows());
-      tokens = 0;
-    }
+    if (tokens + length > options.eval_tokens && !inputs.empty()) flush();
     tokens += length;
     inputs.push_back(std::move(input));
   }
-  if (!inputs.empty()) give(rows());
-  return outputs;
+  if (!inputs.empty()) flush();
+  return gathered();
 }
 
 }  // namespace sesame

@@ -9,8 +9,6 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 Problem parse_problem(const std::string& name, const std::string& where) {
   for (Problem p : {Problem::OneClass, Problem::MultiLabel, Problem::Regression}) {
     if (name == problem_name(p)) return p;
@@ -33,7 +31,7 @@ const char* problem_name(Problem problem) {
 }
 
 std::string ClassifyTaskFile::to_json() const {
-  Json json;
+  OrderedJson json;
   json["format"] = 1;
   json["task"] = "classify";
   json["problem"] = problem_name(problem);
@@ -56,7 +54,7 @@ std::string ClassifyTaskFile::to_json() const {
 ClassifyTaskFile ClassifyTaskFile::read(const std::string& directory) {
   const std::string path = directory + "/task.json";
   ClassifyTaskFile file;
-  read_task_json(directory, "classify", [&](const nlohmann::json& json) {
+  read_task_json(directory, "classify", [&](const Json& json) {
     file.problem = parse_problem(json.at("problem"), path);
     file.labels = json.at("labels").get<std::vector<std::string>>();
     file.mlp = json.at("head") == "mlp";

@@ -11,8 +11,6 @@ namespace sesame {
 
 namespace {
 
-using Json = nlohmann::json;
-
 void split_tabs(const std::string& line, std::vector<std::string>& fields) {
   size_t count = 0, begin = 0;
   while (true) {
@@ -47,22 +45,6 @@ Cell json_cell(const Json& value, const std::string& key, const std::string& whe
     cell.text = scalar_text(value, key, where);
   }
   return cell;
-}
-
-Json parse_object(const std::string& line, const std::string& where) {
-  Json object;
-  try {
-    object = Json::parse(line);
-  } catch (const Json::exception& error) {
-    // The library's text begins with "[json.exception...] parse error at line 1, column 5: "; the rest is for
-    // people.
-    std::string reason = error.what();
-    const size_t colon = reason.find(": ");
-    if (colon != std::string::npos) reason.erase(0, colon + 2);
-    fail(where, "not a JSON object on one line: {}", reason);
-  }
-  SESAME_CHECK(object.is_object(), where, "a JSON object is wanted, found {}", object.type_name());
-  return object;
 }
 
 std::vector<std::string> keys_of(const Json& object) {
@@ -121,7 +103,7 @@ void TableReader::read_header(const std::vector<std::string>& headerless, const 
       SESAME_CHECK(lines_.next(text_), lines_.name(), "is empty, one JSON object a line is wanted");
     } while (text_.find_first_not_of(" \t") == std::string::npos);
     header_where_ = lines_.where();
-    columns_ = keys_of(parse_object(text_, header_where_));
+    columns_ = keys_of(parse_json_line(text_, header_where_));
     lines_.unread();
     return;
   }
@@ -224,7 +206,7 @@ bool TableReader::next_object(std::vector<Cell>& cells) {
       count_dropped(dropped_, "blank line", row_line_);
       continue;
     }
-    const Json object = parse_object(text_, where());
+    const Json object = parse_json_line(text_, where());
     cells.clear();
     for (const std::string& column : selected_) {
       const auto found = object.find(column);

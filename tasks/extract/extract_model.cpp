@@ -1,5 +1,7 @@
 #include "tasks/extract/extract_model.h"
 
+#include "tasks/ranks/batch_share.h"
+
 namespace sesame {
 
 ExtractModel::ExtractModel(std::shared_ptr<Bert> trunk, bool mlp, const FeatureOptions& features)
@@ -37,7 +39,7 @@ std::vector<SpanLogits> span_logits(const ExtractModel& model, std::span<const W
     }
     return model.rows(pack_batch(batch, model.bert.config().max_position_embeddings, device));
   };
-  std::vector<SpanLogits> all;
+  BatchShare share;
   for (std::size_t first = 0; first < windows.size();) {
     std::vector<std::int64_t> names, lengths;
     std::int64_t tokens = 0;
@@ -47,16 +49,21 @@ std::vector<SpanLogits> span_logits(const ExtractModel& model, std::span<const W
       lengths.push_back(windows[next++].length());
       tokens += lengths.back();
     }
+    first = next;
+    if (!share.takes_next()) continue;
     const TrunkRows rows = cache != nullptr ? cache->rows(names, compute) : compute(names);
     const Tensor scores = model.read(rows, Segments(lengths, {.device = device}));
     const std::vector<float> logits = scores.to(DType::Float32).to_vector<float>();
-    auto row = logits.begin();
-    for (; first < next; ++first) {
-      SpanLogits& one = all.emplace_back();
-      for (std::int64_t t = 0; t < windows[first].length(); ++t) {
-        one.start.push_back(*row++);
-        one.end.push_back(*row++);
-      }
+    share.give({logits.begin(), logits.end()});
+  }
+  std::vector<SpanLogits> all;
+  const std::vector<double> logits = share.all_joined();
+  auto row = logits.begin();
+  for (const Window& window : windows) {
+    SpanLogits& one = all.emplace_back();
+    for (std::int64_t t = 0; t < window.length(); ++t) {
+      one.start.push_back(static_cast<float>(*row++));
+      one.end.push_back(static_cast<float>(*row++));
     }
   }
   return all;

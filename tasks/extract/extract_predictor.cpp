@@ -10,8 +10,6 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 // The same texts must give the same windows: the vocabulary, its use and the sizes are compared.
 void check_alike(const TrainedExtractor& a, const TrainedExtractor& b, const std::string& first,
                  const std::string& second) {
@@ -32,7 +30,7 @@ void check_alike(const TrainedExtractor& a, const TrainedExtractor& b, const std
                first, second);
 }
 
-void put_span(Json& json, const QuestionExample& example, const SpanCandidate& span) {
+void put_span(OrderedJson& json, const QuestionExample& example, const SpanCandidate& span) {
   json["answer"] = span.start < 0 ? "" : cut_text(*example.document, span.start, span.end);
   json["start"] = span.start;
   json["end"] = span.end;
@@ -81,17 +79,17 @@ void ExtractPredictor::give_lines(const std::vector<QuestionExample>& examples, 
         if (c.start < 0) chosen = c;
       }
     }
-    Json line;
+    OrderedJson line;
     if (!examples[i].id.empty()) line["id"] = examples[i].id;
     put_span(line, examples[i], chosen);
     if (first().file.null_answers) line["no_answer"] = answer.null_lead();
-    if (options_.n_best > 0) line["n_best"] = Json::array();
+    if (options_.n_best > 0) line["n_best"] = OrderedJson::array();
     for (std::size_t k = 0; k < answer.candidates.size() && static_cast<std::int64_t>(k) < options_.n_best;
          ++k) {
-      put_span(line["n_best"].emplace_back(Json::object()), examples[i], answer.candidates[k]);
+      put_span(line["n_best"].emplace_back(OrderedJson::object()), examples[i], answer.candidates[k]);
     }
     if (options_.logits) {
-      line["logits"] = {{"start", Json::array()}, {"end", Json::array()}};
+      line["logits"] = {{"start", OrderedJson::array()}, {"end", OrderedJson::array()}};
       for (const SpanLogits& window : given[i].logits) {
         line["logits"]["start"].push_back(window.start);
         line["logits"]["end"].push_back(window.end);

@@ -133,7 +133,7 @@ std::vector<std::string> ExtractTask::metric_names() const {
 
 std::string ExtractTask::show(std::int64_t i) const {
   const QuestionExample& example = train_.examples.at(static_cast<std::size_t>(i));
-  nlohmann::ordered_json json = {{"where", example.where}, {"windows", nlohmann::ordered_json::array()}};
+  OrderedJson json = {{"where", example.where}, {"windows", OrderedJson::array()}};
   json["answer"] = example.answers.empty() ? "" : example.answers.front().text;
   for (const Window& window : train_windows(i)) {
     const TokenAnswer answer = find_answer(window, example);

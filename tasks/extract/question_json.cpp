@@ -9,8 +9,6 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::json;
-
 const char* kind_of(const Json& value) {
   if (value.is_object()) return "an object";
   if (value.is_array()) return "an array";

@@ -12,8 +12,6 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::json;
-
 struct Predictions {
   std::vector<std::string> answers;                    // in the order of the file
   std::unordered_map<std::string, std::size_t> by_id;  // empty: by order

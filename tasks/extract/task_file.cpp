@@ -9,7 +9,7 @@
 namespace sesame {
 
 std::string ExtractTaskFile::to_json() const {
-  nlohmann::ordered_json json;
+  OrderedJson json;
   json["format"] = 1;
   json["task"] = "extract";
   json["head"] = mlp ? "mlp" : "linear";
@@ -32,7 +32,7 @@ std::string ExtractTaskFile::to_json() const {
 ExtractTaskFile ExtractTaskFile::read(const std::string& directory) {
   const std::string path = directory + "/task.json";
   ExtractTaskFile file;
-  read_task_json(directory, "extract", [&](const nlohmann::json& json) {
+  read_task_json(directory, "extract", [&](const Json& json) {
     file.mlp = json.at("head") == "mlp";
     file.features = parse_features(json.value("features", "last"), json.value("features_norm", false));
     file.windows.max_length = json.at("max_length");

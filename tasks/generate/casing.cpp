@@ -5,11 +5,12 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "models/io/strict_json.h"
 namespace sesame {
 namespace {
 
 constexpr std::array<const char*, 4> kChoiceNames = {"source", "targets", "spelled", "capital"};
-constexpr std::int64_t kLeastGain = 2;  // targets that a pair must mend
+constexpr std::int64_t kLeastCasingGain = 2;  // targets that a pair must mend
 
 // Side 0: a word with the one before it; side 1: with the one behind; else the word itself.
 std::string pair_key(std::size_t side, const std::vector<std::string>& words, std::size_t i) {
@@ -162,7 +163,7 @@ void Casing::learn_pairs(const Texts& texts, const std::vector<SourceForms>& sou
     for (const auto& [key, count] : counts) {
       const auto most = std::max_element(count.forms.begin(), count.forms.end(),
                                          [](const auto& a, const auto& b) { return a.second < b.second; });
-      if (most->second - count.right >= kLeastGain) pairs_[side][key] = most->first;
+      if (most->second - count.right >= kLeastCasingGain) pairs_[side][key] = most->first;
     }
   }
 }
@@ -206,13 +207,13 @@ std::vector<std::string> Casing::forms(const std::vector<std::string>& words,
   return forms;
 }
 
-nlohmann::json Casing::to_json() const {
-  nlohmann::json choices = nlohmann::json::object();
+Json Casing::to_json() const {
+  Json choices = Json::object();
   for (const auto& [name, choice] : choices_) choices[name] = kChoiceNames[static_cast<std::size_t>(choice)];
   return {{"forms", forms_}, {"choices", choices}, {"pairs", pairs_}};
 }
 
-Casing Casing::from_json(const nlohmann::json& json) {
+Casing Casing::from_json(const Json& json) {
   Casing casing;
   casing.forms_ = json.at("forms").get<std::unordered_map<std::string, std::string>>();
   casing.pairs_ = json.at("pairs").get<decltype(casing.pairs_)>();

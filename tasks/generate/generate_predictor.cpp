@@ -10,10 +10,6 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr std::int64_t kLossTokens = 1024;
-
 void check_equal_vocabularies(const Tokenizer& a, const Tokenizer& b, const std::string& where) {
   SESAME_CHECK(a.vocab_size() == b.vocab_size(), "--model",
                "{}: target vocabularies of {} and {} tokens cannot form an ensemble", where, a.vocab_size(),
@@ -64,7 +60,7 @@ class GeneratePredictor : public Predictor {
     for (const std::vector<WrittenText>& outputs : write(data.examples, 0))
       texts.push_back(outputs.front().text);
     Metrics metrics = score_texts(data, texts);
-    if (writers_.size() == 1) metrics.set("loss", token_loss(*writers_.front(), data, kLossTokens));
+    if (writers_.size() == 1) metrics.set("loss", token_loss(*writers_.front(), data));
     return metrics;
   }
 
@@ -89,9 +85,9 @@ class GeneratePredictor : public Predictor {
 
   void give_lines(const std::vector<std::vector<WrittenText>>& written, const LineSink& sink) const {
     for (const std::vector<WrittenText>& outputs : written) {
-      Json line = {{"text", outputs.front().text}, {"score", outputs.front().score}};
+      OrderedJson line = {{"text", outputs.front().text}, {"score", outputs.front().score}};
       if (options_.n_best > 0) {
-        line["n_best"] = Json::array();
+        line["n_best"] = OrderedJson::array();
         for (const WrittenText& one : outputs)
           line["n_best"].push_back({{"text", one.text}, {"score", one.score}});
       }

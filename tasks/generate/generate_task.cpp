@@ -9,13 +9,13 @@
 #include "models/io/strict_json.h"
 #include "tasks/data/model_input.h"
 #include "tasks/generate/text_scores.h"
+#include "tasks/ranks/batch_share.h"
 #include "tasks/report/sequences.h"
 #include "tasks/report/svg.h"
 
 namespace sesame {
 namespace {
 
-constexpr std::int64_t kLossTokens = 1024;  // at a time, outside of training: each has a row of logits
 constexpr std::size_t kShown = 40, kAttentionMaps = 4, kLengths = 2000;
 
 // The sum of the losses of these examples' tokens and end tokens, divided by `normalizer`.
@@ -102,11 +102,13 @@ LossPart GenerateTask::loss(std::span<const std::int64_t> examples, std::int64_t
 
 double token_loss(const Writer& writer, const Dataset& data, std::int64_t batch_tokens) {
   NoGradGuard no_grad;
+  BatchShare share;
   double sum = 0, terms = 0;
   std::vector<SequencePair> pairs;
   std::int64_t tokens = 0;
   const auto flush = [&] {
-    if (!pairs.empty()) sum += pair_loss(*writer.model, pairs, {.normalizer = 1}).item();
+    if (!pairs.empty() && share.takes_next())
+      share.give({pair_loss(*writer.model, pairs, {.normalizer = 1}).item()});
     pairs.clear();
     tokens = 0;
   };
@@ -118,6 +120,7 @@ double token_loss(const Writer& writer, const Dataset& data, std::int64_t batch_
     pairs.push_back(std::move(pair));
   }
   flush();
+  for (const double part : share.all_joined()) sum += part;
   return sum / std::max(terms, 1.);
 }
 
@@ -131,7 +134,7 @@ Metrics GenerateTask::evaluate() {
     dev_texts_.push_back(std::move(outputs.front()));
   }
   Metrics metrics = score_texts(dev_, texts);
-  metrics.set("loss", token_loss(writer_, dev_, kLossTokens));
+  metrics.set("loss", token_loss(writer_, dev_));
   return metrics;
 }
 
@@ -143,10 +146,9 @@ std::string GenerateTask::show(std::int64_t i) const {
   const Example& example = train_example(i);
   std::vector<std::string> target = tokens_of(writer_.target, writer_.target_ids(example.label));
   target.push_back(writer_.target.token(writer_.target.sep_id()));
-  const nlohmann::ordered_json json = {
-      {"line", example.line},
-      {"tokens", tokens_of(writer_.source, writer_.read(example.texts, 0).ids)},
-      {"target", target}};
+  const OrderedJson json = {{"line", example.line},
+                            {"tokens", tokens_of(writer_.source, writer_.read(example.texts, 0).ids)},
+                            {"target", target}};
   return json_text(json);
 }
 

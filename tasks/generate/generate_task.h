@@ -59,6 +59,7 @@ class GenerateTask : public Task {
 };
 
 // Teacher-forced cross-entropy of a data set's first targets, mean over tokens and end tokens.
-double token_loss(const Writer& writer, const Dataset& data, std::int64_t batch_tokens);
+// Tokens at a time: each has a row of logits.
+double token_loss(const Writer& writer, const Dataset& data, std::int64_t batch_tokens = 1024);
 
 }  // namespace sesame

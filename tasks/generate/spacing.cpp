@@ -4,12 +4,13 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "models/io/strict_json.h"
 #include "models/tokenizer/utf8.h"
 
 namespace sesame {
 namespace {
 
-constexpr std::int64_t kLeastGain = 2;
+constexpr std::int64_t kLeastSpacingGain = 2;
 const std::string kNone;
 
 const char* kind_name(UnitKind kind) {
@@ -129,7 +130,7 @@ Spacing Spacing::learn(const std::vector<std::vector<Unit>>& texts) {
     auto& rules = spacing.rules_[static_cast<std::size_t>(level)];
     for (const auto& [name, count] : counts) {
       const bool space = 2 * count.spaces > count.total;
-      if ((space ? count.spaces : count.total - count.spaces) - count.right >= kLeastGain)
+      if ((space ? count.spaces : count.total - count.spaces) - count.right >= kLeastSpacingGain)
         rules[name] = space;
     }
     for (Case& one : cases) {
@@ -159,16 +160,16 @@ bool Spacing::empty() const {
   return true;
 }
 
-nlohmann::json Spacing::to_json() const {
-  nlohmann::json json = nlohmann::json::array();
+Json Spacing::to_json() const {
+  Json json = Json::array();
   for (const auto& rules : rules_) {
-    json.push_back(nlohmann::json::object());
-    for (const auto& [name, space] : rules) json.back()[name] = space;  // sorted by nlohmann::json
+    json.push_back(Json::object());
+    for (const auto& [name, space] : rules) json.back()[name] = space;  // sorted by Json
   }
   return json;
 }
 
-Spacing Spacing::from_json(const nlohmann::json& json) {
+Spacing Spacing::from_json(const Json& json) {
   Spacing spacing;
   for (int level = 0; level < kLevels; ++level) {
     const auto i = static_cast<std::size_t>(level);

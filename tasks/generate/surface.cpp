@@ -61,24 +61,24 @@ std::string Surface::learned() const {
 }
 
 void Surface::save(const std::string& path) const {
-  nlohmann::ordered_json json;
+  OrderedJson json;
   json["format"] = 1;
   json["round_trip"] = round_trip_;
-  json["spacing"] = spacing_.empty() ? nlohmann::json() : spacing_.to_json();
-  json["casing"] = casing_.empty() ? nlohmann::json() : casing_.to_json();
+  json["spacing"] = spacing_.empty() ? Json() : spacing_.to_json();
+  json["casing"] = casing_.empty() ? Json() : casing_.to_json();
   write_file_atomic(path, json_text(json, 1) + "\n");
 }
 
 Surface Surface::load(const Tokenizer& tokenizer, const std::string& path) {
   Surface surface(tokenizer);
-  const nlohmann::json json = read_json_file(path);
+  const Json json = read_json_file(path);
   try {
     SESAME_CHECK(json.at("format") == 1, path, "is of format {}: this version reads format 1",
                  json_text(json["format"]));
     surface.round_trip_ = json.at("round_trip");
     if (!json.at("spacing").is_null()) surface.spacing_ = Spacing::from_json(json["spacing"]);
     if (!json.at("casing").is_null()) surface.casing_ = Casing::from_json(json["casing"]);
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const Json::exception& error) {
     fail(path, "holds no spacing and casing of this program: {}", error.what());
   }
   return surface;

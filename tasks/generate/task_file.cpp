@@ -19,7 +19,7 @@ const char* generator_name(Generator generator) {
 }
 
 std::string GenerateTaskFile::to_json() const {
-  nlohmann::ordered_json json;
+  OrderedJson json;
   json["format"] = 1;
   json["task"] = "generate";
   json["generator"] = generator_name(generator);
@@ -38,7 +38,7 @@ std::string GenerateTaskFile::to_json() const {
 
 GenerateTaskFile GenerateTaskFile::read(const std::string& directory) {
   GenerateTaskFile file;
-  read_task_json(directory, "generate", [&](const nlohmann::json& json) {
+  read_task_json(directory, "generate", [&](const Json& json) {
     file.generator = parse_generator(json.at("generator"));
     file.decoder_layers = json.at("decoder_layers");
     file.own_vocabulary = json.at("target_vocabulary") == "own";

@@ -14,8 +14,6 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::json;
-
 bool is_prediction(const Json& json) {
   return json.is_object() && json.contains("text") && json["text"].is_string();
 }

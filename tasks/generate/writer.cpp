@@ -7,6 +7,7 @@
 #include "models/generation/decoder_model.h"
 #include "models/generation/self_model.h"
 #include "tasks/data/model_input.h"
+#include "tasks/ranks/batch_share.h"
 
 namespace sesame {
 
@@ -39,6 +40,37 @@ std::vector<std::int64_t> Writer::target_ids(const std::string& text) const {
   return {ids.begin(), ids.end()};
 }
 
+namespace {
+
+// What was found for the inputs of one batch as numbers: of each input how many outputs, of each its score,
+// its length and its tokens.
+std::vector<double> as_numbers(const std::vector<std::vector<Hypothesis>>& found) {
+  std::vector<double> numbers;
+  for (const std::vector<Hypothesis>& outputs : found) {
+    numbers.push_back(static_cast<double>(outputs.size()));
+    for (const Hypothesis& one : outputs) {
+      numbers.push_back(one.score);
+      numbers.push_back(static_cast<double>(one.tokens.size()));
+      numbers.insert(numbers.end(), one.tokens.begin(), one.tokens.end());
+    }
+  }
+  return numbers;
+}
+
+// The outputs of one input, and on to the next.
+std::vector<WrittenText> from_numbers(std::vector<double>::const_iterator& next) {
+  std::vector<WrittenText> outputs(static_cast<std::size_t>(*next++));
+  for (WrittenText& one : outputs) {
+    one.score = *next++;
+    const auto length = static_cast<std::ptrdiff_t>(*next++);
+    one.tokens.assign(next, next + length);
+    next += length;
+  }
+  return outputs;
+}
+
+}  // namespace
+
 std::vector<std::vector<WrittenText>> write_texts(const std::vector<const Writer*>& writers,
                                                   const std::vector<Example>& examples,
                                                   DecodingOptions options, std::int64_t batch_tokens,
@@ -65,7 +97,7 @@ std::vector<std::vector<WrittenText>> write_texts(const std::vector<const Writer
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return length(a) < length(b); });
 
-  std::vector<std::vector<WrittenText>> written(examples.size());
+  BatchShare share;
   const std::int64_t copies = options.sample ? options.n_best : options.beam;  // hypotheses of each source
   for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
     std::vector<std::vector<TokenSequence>> batch(writers.size());
@@ -74,17 +106,20 @@ std::vector<std::vector<WrittenText>> write_texts(const std::vector<const Writer
       if (end > begin && tokens > batch_tokens) break;
       for (std::size_t w = 0; w < writers.size(); ++w) batch[w].push_back(inputs[w][order[end]]);
     }
-    const std::vector<std::vector<Hypothesis>> found = decode(models, batch, options);
-    for (std::size_t i = begin; i < end; ++i) {
-      for (const Hypothesis& one : found[i - begin]) {
-        WrittenText& text = written[order[i]].emplace_back(WrittenText{"", one.score, one.tokens});
-        // The word embeddings may have more rows than the vocabulary has tokens.
-        std::erase_if(text.tokens, [&](std::int64_t id) {
-          return id >= static_cast<std::int64_t>(main.target.vocab_size());
-        });
-        text.text = main.surface.text(text.tokens, examples[order[i]].texts);
-      }
-      SESAME_CHECK(!written[order[i]].empty(), "decode", "found no output for input {}", order[i]);
+    if (share.takes_next()) share.give(as_numbers(decode(models, batch, options)));
+  }
+  std::vector<std::vector<WrittenText>> written(examples.size());
+  const std::vector<double> numbers = share.all_joined();
+  auto next = numbers.begin();
+  for (const std::size_t i : order) {
+    written[i] = from_numbers(next);
+    SESAME_CHECK(!written[i].empty(), "decode", "found no output for input {}", i);
+    for (WrittenText& one : written[i]) {
+      // The word embeddings may have more rows than the vocabulary has tokens.
+      std::erase_if(one.tokens, [&](std::int64_t id) {
+        return id >= static_cast<std::int64_t>(main.target.vocab_size());
+      });
+      one.text = main.surface.text(one.tokens, examples[i].texts);
     }
   }
   return written;

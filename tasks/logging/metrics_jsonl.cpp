@@ -20,7 +20,7 @@ void cut_after(const std::string& path, int64_t step) {
   if (!input) return;
   std::string kept, line;
   while (std::getline(input, line)) {
-    const auto object = json_or_discarded<nlohmann::json>(line);
+    const auto object = json_or_discarded<Json>(line);
     if (!object.is_object() || !object.contains("step") || !object["step"].is_number()) continue;
     if (object["step"].get<int64_t>() <= step) kept += line + "\n";
   }

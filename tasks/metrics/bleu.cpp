@@ -10,7 +10,7 @@
 namespace sesame {
 namespace {
 
-constexpr std::size_t kOrder = 4;
+constexpr std::size_t kBleuOrder = 4;
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
@@ -45,8 +45,8 @@ std::string respace(const std::string& text, Matches matches, const char* before
   return out;
 }
 
-struct Statistics {
-  std::array<std::int64_t, kOrder> correct = {}, total = {};
+struct BleuStatistics {
+  std::array<std::int64_t, kBleuOrder> correct = {}, total = {};
   std::int64_t hypothesis_length = 0, reference_length = 0;
 };
 
@@ -60,12 +60,12 @@ std::int64_t closest_length(std::int64_t wanted, const std::vector<std::u32strin
   return closest;
 }
 
-void add_segment(Statistics& sum, const std::string& hypothesis, const std::vector<std::string>& references) {
+void add_segment(BleuStatistics& sum, const std::string& hypothesis, const std::vector<std::string>& references) {
   WordNumbers number;
   const std::u32string words = number(tokenize_13a(hypothesis));
   std::vector<std::u32string> wanted;
   for (const std::string& reference : references) wanted.push_back(number(tokenize_13a(reference)));
-  for (std::size_t n = 1; n <= kOrder; ++n) {
+  for (std::size_t n = 1; n <= kBleuOrder; ++n) {
     NgramCounts most;  // an n-gram may be used as often as the reference has it that has it most
     for (const std::u32string& reference : wanted) {
       for (const auto& [ngram, count] : count_ngrams(reference, n)) {
@@ -111,11 +111,11 @@ double corpus_bleu(const std::vector<std::string>& hypotheses,
                    const std::vector<std::vector<std::string>>& references) {
   SESAME_CHECK(hypotheses.size() == references.size(), "bleu", "{} hypotheses, references for {}",
                hypotheses.size(), references.size());
-  Statistics sum;
+  BleuStatistics sum;
   for (std::size_t i = 0; i < hypotheses.size(); ++i) add_segment(sum, hypotheses[i], references[i]);
   if (sum.correct == decltype(sum.correct){}) return 0;
   double log_sum = 0, smooth = 1;
-  for (std::size_t n = 0; n < kOrder; ++n) {
+  for (std::size_t n = 0; n < kBleuOrder; ++n) {
     if (sum.total[n] == 0) return 0;  // no hypothesis is that long
     const auto total = static_cast<double>(sum.total[n]);
     if (sum.correct[n] == 0) smooth *= 2;
@@ -123,7 +123,7 @@ double corpus_bleu(const std::vector<std::string>& hypotheses,
                                    : std::log(100. * static_cast<double>(sum.correct[n]) / total);
   }
   const double ratio = static_cast<double>(sum.reference_length) / static_cast<double>(sum.hypothesis_length);
-  return std::exp(std::min(0., 1 - ratio)) * std::exp(log_sum / kOrder);
+  return std::exp(std::min(0., 1 - ratio)) * std::exp(log_sum / kBleuOrder);
 }
 
 }  // namespace sesame

@@ -9,13 +9,13 @@
 namespace sesame {
 namespace {
 
-constexpr std::size_t kOrder = 6;
+constexpr std::size_t kChrfOrder = 6;
 constexpr double kBeta2 = 4;  // beta squared: recall weighs twice as much
 
 struct Counts {
   std::int64_t hypothesis = 0, reference = 0, common = 0;
 };
-using Statistics = std::array<Counts, kOrder>;
+using ChrfStatistics = std::array<Counts, kChrfOrder>;
 
 // Code points without white space.
 std::u32string characters(const std::string& text) {
@@ -32,7 +32,7 @@ std::u32string characters(const std::string& text) {
 }
 
 // Mean precision and recall over the orders that both sides have, then F.
-double f_score(const Statistics& statistics) {
+double f_score(const ChrfStatistics& statistics) {
   double precision = 0, recall = 0;
   int orders = 0;
   for (const Counts& counts : statistics) {
@@ -46,10 +46,10 @@ double f_score(const Statistics& statistics) {
   return 100 * (1 + kBeta2) * precision * recall / (kBeta2 * precision + recall);
 }
 
-Statistics compare(const std::array<NgramCounts, kOrder>& counts, const std::u32string& hypothesis,
+ChrfStatistics compare(const std::array<NgramCounts, kChrfOrder>& counts, const std::u32string& hypothesis,
                    const std::u32string& reference) {
-  Statistics statistics;
-  for (std::size_t n = 1; n <= kOrder; ++n) {
+  ChrfStatistics statistics;
+  for (std::size_t n = 1; n <= kChrfOrder; ++n) {
     const std::int64_t wanted = ngram_total(reference.size(), n);
     // n-grams of an order that the reference is too short for do not count against the hypothesis.
     statistics[n - 1] = {wanted == 0 ? 0 : ngram_total(hypothesis.size(), n), wanted,
@@ -58,14 +58,14 @@ Statistics compare(const std::array<NgramCounts, kOrder>& counts, const std::u32
   return statistics;
 }
 
-Statistics best_of(const std::string& hypothesis, const std::vector<std::string>& references) {
+ChrfStatistics best_of(const std::string& hypothesis, const std::vector<std::string>& references) {
   const std::u32string written = characters(hypothesis);
-  std::array<NgramCounts, kOrder> counts;
-  for (std::size_t n = 1; n <= kOrder; ++n) counts[n - 1] = count_ngrams(written, n);
-  Statistics best;
+  std::array<NgramCounts, kChrfOrder> counts;
+  for (std::size_t n = 1; n <= kChrfOrder; ++n) counts[n - 1] = count_ngrams(written, n);
+  ChrfStatistics best;
   double best_score = -1;
   for (const std::string& reference : references) {
-    const Statistics one = compare(counts, written, characters(reference));
+    const ChrfStatistics one = compare(counts, written, characters(reference));
     if (f_score(one) <= best_score) continue;
     best = one;
     best_score = f_score(one);
@@ -79,10 +79,10 @@ double corpus_chrf(const std::vector<std::string>& hypotheses,
                    const std::vector<std::vector<std::string>>& references) {
   SESAME_CHECK(hypotheses.size() == references.size(), "chrf", "{} hypotheses, references for {}",
                hypotheses.size(), references.size());
-  Statistics sum;
+  ChrfStatistics sum;
   for (std::size_t i = 0; i < hypotheses.size(); ++i) {
-    const Statistics one = best_of(hypotheses[i], references[i]);
-    for (std::size_t n = 0; n < kOrder; ++n) {
+    const ChrfStatistics one = best_of(hypotheses[i], references[i]);
+    for (std::size_t n = 0; n < kChrfOrder; ++n) {
       sum[n].hypothesis += one[n].hypothesis;
       sum[n].reference += one[n].reference;
       sum[n].common += one[n].common;

@@ -12,7 +12,7 @@ namespace sesame {
 
 namespace {
 
-void check_sizes(size_t gold, size_t predicted) {
+void check_pairs(size_t gold, size_t predicted) {
   SESAME_CHECK(gold == predicted && gold > 0, "metrics",
                "{} gold values, {} predictions; equal numbers above 0 wanted", gold, predicted);
 }
@@ -41,7 +41,7 @@ bool all_finite(std::span<const double> values) {
 }  // namespace
 
 double pearson(std::span<const double> gold, std::span<const double> predicted) {
-  check_sizes(gold.size(), predicted.size());
+  check_pairs(gold.size(), predicted.size());
   const double gold_mean = mean(gold), predicted_mean = mean(predicted);
   double both = 0, gold_squares = 0, predicted_squares = 0;
   for (size_t i = 0; i < gold.size(); ++i) {
@@ -55,14 +55,14 @@ double pearson(std::span<const double> gold, std::span<const double> predicted) 
 }
 
 double spearman(std::span<const double> gold, std::span<const double> predicted) {
-  check_sizes(gold.size(), predicted.size());
+  check_pairs(gold.size(), predicted.size());
   // NaN has no rank, and no place in an order.
   if (!all_finite(gold) || !all_finite(predicted)) return std::numeric_limits<double>::quiet_NaN();
   return pearson(ranks(gold), ranks(predicted));
 }
 
 double mean_squared_error(std::span<const double> gold, std::span<const double> predicted) {
-  check_sizes(gold.size(), predicted.size());
+  check_pairs(gold.size(), predicted.size());
   double sum = 0;
   for (size_t i = 0; i < gold.size(); ++i) sum += (gold[i] - predicted[i]) * (gold[i] - predicted[i]);
   return sum / static_cast<double>(gold.size());

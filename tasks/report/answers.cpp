@@ -10,10 +10,10 @@
 namespace sesame {
 namespace {
 
-constexpr std::size_t kMistakes = 30, kRight = 8;
+constexpr std::size_t kMistakesShown = 30, kRightShown = 8;
 constexpr std::size_t kAround = 160;  // characters shown on each side of a mark
 
-constexpr const char* kStyle = R"css(
+constexpr const char* kAnswersStyle = R"css(
 .answer { border-bottom: 1px solid var(--rule); padding: 12px 0; } .answer:last-child { border-bottom: 0; }
 .answer p { margin: 0 0 4px; white-space: pre-wrap; overflow-wrap: anywhere; } .answer .q { font-weight: 600; }
 mark { color: inherit; border-radius: 3px; padding: 0 2px; }
@@ -96,13 +96,13 @@ ReportSection answers_section(std::vector<AnswerRow> rows) {
   std::size_t wrong = 0, right = 0;
   for (const AnswerRow& row : rows) {
     std::size_t& count = row.f1 < 1 ? wrong : right;
-    if (count++ < (row.f1 < 1 ? kMistakes : kRight)) html += row_html(row);
+    if (count++ < (row.f1 < 1 ? kMistakesShown : kRightShown)) html += row_html(row);
   }
   html += fmt::format(
       "<p class=\"faint\">{} answers are right word for word, {} are not. Shown are the surest of those that "
       "are not, then some that are right.</p></div>",
       format_count(static_cast<std::int64_t>(right)), format_count(static_cast<std::int64_t>(wrong)));
-  return {.title = "Answers in their documents", .html = std::move(html), .css = kStyle};
+  return {.title = "Answers in their documents", .html = std::move(html), .css = kAnswersStyle};
 }
 
 ReportSection no_answer_section(const std::vector<SquadItem>& items, double threshold) {

@@ -17,7 +17,6 @@ constexpr size_t kMaxPoints = 500;  // drawn per line
 constexpr size_t kMaxStrips = 160;  // hover strips per chart
 constexpr size_t kDotted = 40;      // lines of at most so many points get dots
 constexpr size_t kMaxDots = 3000;   // in a scatter chart
-constexpr size_t kColours = 6;
 
 using Points = std::vector<std::pair<double, double>>;
 

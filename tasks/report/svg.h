@@ -11,6 +11,8 @@
 
 namespace sesame {
 
+constexpr std::size_t kColours = 6;  // c0 .. c5 and b0 .. b5 of the style sheet
+
 // For text and quoted attributes; control characters that HTML forbids are left out.
 std::string escape_html(std::string_view text);
 

@@ -10,11 +10,10 @@
 namespace sesame {
 namespace {
 
-constexpr std::size_t kColours = 6;  // b0 .. b5 of the style sheet
 constexpr std::size_t kWords = 120;  // of a long sentence, so many are shown
 constexpr std::size_t kBefore = 20;  // so many of them before its first mistake
 
-constexpr const char* kStyle = R"css(
+constexpr const char* kTaggedStyle = R"css(
 .tagged { line-height: 1.35; margin: 0 0 14px; padding-bottom: 10px; border-bottom: 1px solid var(--rule); }
 .legend + .faint { margin-bottom: 14px; }
 .tagged:last-child { border-bottom: 0; margin-bottom: 0; }
@@ -85,7 +84,7 @@ ReportSection tagged_text_section(std::vector<TaggedText> sentences, const std::
       "</p><p class=\"faint\">A framed word is wrong: struck out the tag it got, in green the right one. The "
       "surest mistakes come first; the number is the line of the sentence.</p>";
   for (const TaggedText& sentence : sentences) html += sentence_html(sentence, types);
-  return {"Tagged sentences", "<div class=\"card\">" + html + "</div>", kStyle};
+  return {"Tagged sentences", "<div class=\"card\">" + html + "</div>", kTaggedStyle};
 }
 
 ReportSection tag_scores_section(const std::string& title, const std::vector<TagScore>& rows) {

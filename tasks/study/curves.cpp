@@ -1,21 +1,18 @@
 // Training loss and dev score over the updates, from the pretrained weights and from random ones.
 #include <nlohmann/json.hpp>
 
+#include "models/io/strict_json.h"
 #include "tasks/study/runs.h"
 #include "tasks/study/store.h"
 
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr std::int64_t kTokens = 600'000, kSeeds = 3;
-
-Json measure(const StudyOptions& options, const StudyRun& run) {
+OrderedJson measure_curves(const StudyOptions& options, const StudyRun& run) {
   const RunSetup setup = set_up(run);
   Task& task = *setup.task;
   const std::string metric = task.main_metric();
-  Json losses = Json::array(), scores = Json::array();
+  OrderedJson losses = OrderedJson::array(), scores = OrderedJson::array();
   const auto score = [&](std::int64_t step) {
     task.model().eval();
     scores.push_back({step, task.evaluate().at(metric)});
@@ -48,13 +45,13 @@ Json measure(const StudyOptions& options, const StudyRun& run) {
 
 void study_curves(const StudyOptions& options) {
   const std::vector<StudySet> sets = study_sets(options, "curves", kDevExamples);
-  const std::int64_t seeds = options.seeds > 0 ? options.seeds : kSeeds;
+  const auto [tokens, seeds] = budget_of(options, {.tokens = 600'000, .seeds = 3});
   const std::size_t runs = sets.size() * 2 * static_cast<std::size_t>(seeds);
   ResultFile results(options.out, "curves");
   StudyProgress progress("curves", runs);
   for (const StudySet& set : sets) {
     const std::int64_t steps =
-        planned_steps(options, set, options.tokens > 0 ? options.tokens : kTokens, runs);
+        planned_steps(options, set, tokens, runs);
     for (const char* start : kStarts) {
       for (std::int64_t seed = 1; seed <= seeds; ++seed) {
         const StudyRun run{
@@ -62,7 +59,7 @@ void study_curves(const StudyOptions& options) {
         const std::string settings = fmt::format("{} {}", run.settings(), options.evaluations);
         progress.begin(fmt::format("{}, {} start, seed {}, {} updates", set.name, start, seed, steps),
                        results.has(run.key(), settings));
-        if (!results.has(run.key(), settings)) results.put(run.key(), settings, measure(options, run));
+        if (!results.has(run.key(), settings)) results.put(run.key(), settings, measure_curves(options, run));
       }
     }
   }

@@ -79,11 +79,11 @@ std::string fill_of(std::size_t i, std::size_t count) {
 }
 
 // Corners of a cell of the grid, counter-clockwise from the lower left.
-struct Cell {
+struct GridCell {
   double x[4], y[4], value[4];
 };
 
-Cell cell_of(const ContourFigure& f, std::size_t i, std::size_t j) {
+GridCell cell_of(const ContourFigure& f, std::size_t i, std::size_t j) {
   const std::size_t at = j * f.x.size() + i, above = at + f.x.size();
   // What is no number lies above every level.
   const auto z = [&](std::size_t k) { return std::isfinite(f.z[k]) ? std::min(f.z[k], 1e6) : 1e6; };
@@ -93,7 +93,7 @@ Cell cell_of(const ContourFigure& f, std::size_t i, std::size_t j) {
 }
 
 // Where the level is met on the edge from corner k to the next one; false where it is not.
-bool cut(const Cell& cell, std::size_t k, double level, double* x, double* y) {
+bool cut(const GridCell& cell, std::size_t k, double level, double* x, double* y) {
   const std::size_t n = (k + 1) % 4;
   if ((cell.value[k] <= level) == (cell.value[n] <= level)) return false;
   const double share = (level - cell.value[k]) / (cell.value[n] - cell.value[k]);
@@ -113,7 +113,7 @@ void each_cell(const ContourFigure& f, const Visit& visit) {
 std::string area_above(const ContourFigure& f, const Axis& x, const Axis& y, double level,
                        const std::string& fill) {
   std::string d;
-  each_cell(f, [&](const Cell& cell) {
+  each_cell(f, [&](const GridCell& cell) {
     char step = 'M';
     const auto add = [&](double px, double py) {
       d += fmt::format("{}{:.1f} {:.1f}", step, x.pixel(px), y.pixel(py));
@@ -143,7 +143,7 @@ std::string fills(const ContourFigure& f, const Axis& x, const Axis& y) {
 // The line of a level in each cell.
 std::string isolines(const ContourFigure& f, const Axis& x, const Axis& y, double level) {
   std::string d;
-  each_cell(f, [&](const Cell& cell) {
+  each_cell(f, [&](const GridCell& cell) {
     bool open = false;
     for (std::size_t k = 0; k < 4; ++k) {
       double px = 0, py = 0;

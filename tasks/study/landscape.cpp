@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "models/io/strict_json.h"
 #include "tasks/logging/progress.h"
 #include "tasks/study/loss_surface.h"
 #include "tasks/study/plane.h"
@@ -11,8 +12,6 @@
 
 namespace sesame {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // The development data of a set as the training data of a second task: a Task has a loss on those alone.
 // Without a task, with a word on stderr, where its rows do not show all classes.
@@ -51,11 +50,11 @@ struct Probes {
   std::optional<LossProbe> dev_probe;
 };
 
-Json surface_json(const LossSurface& surface) {
+OrderedJson surface_json(const LossSurface& surface) {
   return {{"x", surface.x}, {"y", surface.y}, {"train", surface.train}, {"dev", surface.dev}};
 }
 
-Json head(const StudyRun& run, const char* kind, const Probes& probes) {
+OrderedJson head(const StudyRun& run, const char* kind, const Probes& probes) {
   return {{"kind", kind},
           {"set", run.set.name},
           {"start", run.start},
@@ -105,7 +104,7 @@ void Study::line(const StudyRun& run) {
       measure_line(probes.train, probes.dev(), start, along,
                    even_steps(-0.5, 1.5, static_cast<std::size_t>(options.line_points)), counted(bar));
   bar.finish();
-  Json json = head(run, "line", probes);
+  OrderedJson json = head(run, "line", probes);
   json["distance"] = norm(along);
   json["start_norm"] = norm(start);
   json.update(surface_json(surface));
@@ -125,7 +124,7 @@ void Study::planes(const StudyRun& run) {
   Progress bar("measuring", 2 * options.grid * options.grid, "points");
   const auto point = counted(bar);
 
-  Json json = head(run, "solutions", probes);
+  OrderedJson json = head(run, "solutions", probes);
   json["unit"] = plane.unit;
   json["second"] = {plane.second.first, plane.second.second};
   json.update(surface_json(measure_plane(probes.train, probes.dev(), plane.start, plane.along,
@@ -142,24 +141,24 @@ void Study::planes(const StudyRun& run) {
   results.put(keys[1], settings(run), std::move(json));
 }
 
-constexpr std::int64_t kTokens = 700'000, kSeeds = 2;
+constexpr StudyBudget kLandscapeBudget = {.tokens = 700'000, .seeds = 2};
 
 }  // namespace
 
 // The runs of landscape and path must agree in their steps.
 StudyRun landscape_run(const StudyOptions& options, const StudySet& set, std::size_t sets,
                        const std::string& start) {
-  const std::int64_t seeds = options.seeds > 0 ? options.seeds : kSeeds;
+  const auto [tokens, seeds] = budget_of(options, kLandscapeBudget);
   const std::size_t runs = sets * 2 * static_cast<std::size_t>(seeds + 1);
   return {.set = set,
           .start = start,
           .seed = 1,
-          .steps = planned_steps(options, set, options.tokens > 0 ? options.tokens : kTokens, runs)};
+          .steps = planned_steps(options, set, tokens, runs)};
 }
 
 void study_landscape(const StudyOptions& options) {
   const std::vector<StudySet> sets = study_sets(options, "landscape", kDevExamples);
-  const std::int64_t seeds = options.seeds > 0 ? options.seeds : kSeeds;
+  const std::int64_t seeds = budget_of(options, kLandscapeBudget).seeds;
   ResultFile results(options.out, "landscape");
   StudyProgress progress("landscape", sets.size() * 2 * static_cast<std::size_t>(seeds + 1));
   Study study{options, results, progress};

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "models/io/strict_json.h"
 #include "tasks/study/modes.h"
 #include "tasks/study/store.h"
 #include "tasks/study/weights.h"
@@ -10,9 +11,6 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr std::int64_t kTokens = 300'000, kSeeds = 3;
 constexpr std::int64_t kLeastUpdates = 600;  // in fewer the mix does not leave the place where it began
 
 StudyRun mix_run(const StudySet& set, std::int64_t steps) {
@@ -33,7 +31,7 @@ struct MixStudy {
   const StudyOptions& options;
   std::optional<RunSetup> shared = {};
 
-  Json measure(const StudyRun& run) {
+  OrderedJson measure(const StudyRun& run) {
     RunSetup own = set_up(run);
     if (shared.has_value()) {
       set_weights(*shared->model, copy_weights(*own.model));
@@ -59,12 +57,12 @@ struct MixStudy {
 
 void study_layers(const StudyOptions& options) {
   const std::vector<StudySet> sets = study_sets(options, "layers", kDevExamples);
-  const std::int64_t seeds = options.seeds > 0 ? options.seeds : kSeeds;
+  const auto [tokens, seeds] = budget_of(options, {.tokens = 300'000, .seeds = 3});
   ResultFile results(options.out, "layers");
   StudyProgress progress("layers", sets.size() * static_cast<std::size_t>(seeds));
   for (const StudySet& set : sets) {
     StudyRun run =
-        mix_run(set, planned_steps(options, set, options.tokens > 0 ? options.tokens : kTokens, sets.size()));
+        mix_run(set, planned_steps(options, set, tokens, sets.size()));
     MixStudy study{options};
     for (run.seed = 1; run.seed <= static_cast<std::uint64_t>(seeds); ++run.seed) {
       const bool done = results.has(run.key(), run.settings());

@@ -4,15 +4,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/io/strict_json.h"
 #include "models/tuning.h"
 #include "tasks/study/store.h"
 
 namespace sesame {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-constexpr std::int64_t kTokens = 600'000, kSeeds = 1;
 
 // The list grows mode by mode.
 struct ModeList {
@@ -30,7 +27,7 @@ struct ModeList {
   }
 };
 
-Json measure(const StudyOptions& options, const StudyRun& run, const TuningMode& mode) {
+OrderedJson measure_modes(const StudyOptions& options, const StudyRun& run, const TuningMode& mode) {
   RunSetup setup = set_up(run);
   const TuneCounts counts = count_tuned(*setup.model);
   const MemoryPeak peak;
@@ -118,7 +115,7 @@ StudyRun mode_run(const StudySet& set, const TuningMode& mode, std::int64_t step
 
 void study_modes(const StudyOptions& options) {
   const std::vector<StudySet> sets = study_sets(options, "modes", 0);
-  const std::int64_t seeds = options.seeds > 0 ? options.seeds : kSeeds;
+  const auto [tokens, seeds] = budget_of(options, {.tokens = 600'000, .seeds = 1});
   std::vector<std::vector<TuningMode>> modes;
   std::size_t runs = 0;
   for (const StudySet& set : sets) {
@@ -129,14 +126,14 @@ void study_modes(const StudyOptions& options) {
   StudyProgress progress("modes", runs);
   for (std::size_t s = 0; s < sets.size(); ++s) {
     const std::int64_t steps =
-        planned_steps(options, sets[s], options.tokens > 0 ? options.tokens : kTokens, runs);
+        planned_steps(options, sets[s], tokens, runs);
     for (const TuningMode& mode : modes[s]) {
       for (std::int64_t seed = 1; seed <= seeds; ++seed) {
         const StudyRun run = mode_run(sets[s], mode, steps, static_cast<std::uint64_t>(seed));
         const bool done = results.has(run.key(), run.settings());
         progress.begin(fmt::format("{}, {}, seed {}, {} updates", run.set.name, mode.name, seed, run.steps),
                        done);
-        if (!done) results.put(run.key(), run.settings(), measure(options, run, mode));
+        if (!done) results.put(run.key(), run.settings(), measure_modes(options, run, mode));
       }
     }
   }

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "models/io/strict_json.h"
 #include "tasks/report/report.h"
 #include "tasks/report/svg.h"
 #include "tasks/study/figure.h"
@@ -41,7 +42,7 @@ StudyResults results_of(const StudyResults& results, const std::string& set, con
   return found;
 }
 
-std::vector<double> numbers_in(const nlohmann::ordered_json& list) {
+std::vector<double> numbers_in(const OrderedJson& list) {
   std::vector<double> values;
   for (const auto& value : list) values.push_back(value.is_number() ? value.get<double>() : HUGE_VAL);
   return values;

@@ -13,8 +13,6 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 // The curves of one set from one start.
 struct Group {
   std::string start;
@@ -46,7 +44,7 @@ double first_at_half(const std::vector<double>& losses, double from) {
 // Runs of other lengths (an earlier call with another budget) do not fit into one mean.
 StudyResults alike(const StudyResults& runs) {
   StudyResults result;
-  for (const Json& run : runs) {
+  for (const OrderedJson& run : runs) {
     if (run.at("steps") == runs.back().at("steps") &&
         run.at("score").size() == runs.back().at("score").size())
       result.push_back(run);
@@ -58,7 +56,7 @@ Group group_of(const StudyResults& all, const std::string& start) {
   Group group{.start = start};
   const StudyResults runs = alike(all);
   std::vector<double> areas, scores, drops, halves;
-  for (const Json& run : runs) {
+  for (const OrderedJson& run : runs) {
     const std::vector<double> losses = numbers_in(run.at("loss"));
     double sum = 0;
     for (const double loss : losses) sum += loss;
@@ -66,7 +64,7 @@ Group group_of(const StudyResults& all, const std::string& start) {
     group.losses.push_back(smoothed(losses));
     halves.push_back(first_at_half(group.losses.back(), group.losses.back().front()));
     std::vector<double> curve;
-    for (const Json& point : run.at("score")) {
+    for (const OrderedJson& point : run.at("score")) {
       curve.push_back(point[1].is_number() ? point[1].get<double>() : std::nan(""));
     }
     group.scores.push_back(curve);
@@ -75,7 +73,7 @@ Group group_of(const StudyResults& all, const std::string& start) {
     drops.push_back(best > 0 ? (best - curve.back()) / best : 0);
     if (group.steps.empty()) {
       for (std::size_t i = 0; i < losses.size(); ++i) group.steps.push_back(static_cast<double>(i + 1));
-      for (const Json& point : run.at("score")) group.score_steps.push_back(point[0]);
+      for (const OrderedJson& point : run.at("score")) group.score_steps.push_back(point[0]);
     }
   }
   group.area = spread_of(areas), group.last_score = spread_of(scores);
@@ -90,7 +88,7 @@ std::string halved_text(const Group& group) {
 }
 
 std::string set_html(const std::string& set, const std::string& metric, const std::vector<Group>& groups,
-                     const Json& first) {
+                     const OrderedJson& first) {
   BandFigure loss{
       .title = set + ": training loss", .x_label = "update", .y_label = "training loss", .bands = {}};
   BandFigure score{.title = set + ": development score", .x_label = "update", .y_label = metric, .bands = {}};
@@ -133,7 +131,7 @@ StudySection curves_section(const StudyResults& curves) {
       const StudyResults runs = results_of(curves, set, start);
       if (!runs.empty()) groups.push_back(group_of(runs, start));
     }
-    const Json first = results_of(curves, set, "").back();
+    const OrderedJson first = results_of(curves, set, "").back();
     const std::string metric = first.at("metric");
     section.html += set_html(set, metric, groups, first);
     if (groups.size() < 2) continue;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "models/io/strict_json.h"
 #include "tasks/metrics/regression.h"
 #include "tasks/report/svg.h"
 #include "tasks/study/figure.h"
@@ -14,11 +15,9 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 StudyResults of_kind(const StudyResults& results, const std::string& kind) {
   StudyResults found;
-  for (const Json& result : results) {
+  for (const OrderedJson& result : results) {
     if (result.at("kind") == kind) found.push_back(result);
   }
   return found;
@@ -43,7 +42,7 @@ struct Line {
 Line line_of(const StudyResults& runs, double level) {
   Line line;
   std::vector<double> distances, widths, dev_widths, own_widths, bends, solved;
-  for (const Json& run : runs) {
+  for (const OrderedJson& run : runs) {
     const std::vector<double> x = numbers_in(run.at("x")), train = numbers_in(run.at("train")),
                               dev = numbers_in(run.at("dev"));
     if (!line.x.empty() && x != line.x) continue;  // of a call with other options
@@ -66,7 +65,8 @@ Line line_of(const StudyResults& runs, double level) {
 // The loss to measure widths at: half of what both starts begin with.
 double level_of(const StudyResults& lines) {
   double sum = 0;
-  for (const Json& run : lines) sum += value_at(numbers_in(run.at("x")), numbers_in(run.at("train")), 0);
+  for (const OrderedJson& run : lines)
+    sum += value_at(numbers_in(run.at("x")), numbers_in(run.at("train")), 0);
   return lines.empty() ? 0 : sum / static_cast<double>(lines.size()) / 2;
 }
 
@@ -110,12 +110,12 @@ std::string lines_html(const std::string& set, const std::vector<std::pair<std::
 
 struct Plane {
   std::string start;
-  Json result;
+  OrderedJson result;
   std::vector<double> x, y, train, dev;
   double below = 0, dev_below = 0, pearson = 0, spearman = 0;
 };
 
-Plane plane_of(const Json& result, double level) {
+Plane plane_of(const OrderedJson& result, double level) {
   Plane plane{.start = result.at("start"),
               .result = result,
               .x = numbers_in(result.at("x")),
@@ -213,7 +213,7 @@ void judge_consistency(const std::string& set, const std::vector<Plane>& planes,
 
 std::vector<Plane> planes_of(const StudyResults& results, const std::string& kind, double level) {
   std::vector<Plane> planes;
-  for (const Json& result : of_kind(results, kind)) planes.push_back(plane_of(result, level));
+  for (const OrderedJson& result : of_kind(results, kind)) planes.push_back(plane_of(result, level));
   return planes;
 }
 

@@ -11,21 +11,19 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 // The mixes of one set.
 struct Mixes {
   std::string set, task, metric;
   std::vector<Spread> weights;  // by layer
   Spread centre, score;
-  const Json* last = nullptr;
+  const OrderedJson* last = nullptr;
 };
 
 Mixes mixes_of(const StudyResults& layers, const std::string& set, std::size_t count) {
   Mixes mixes{.set = set};
   std::vector<std::vector<double>> by_layer(count);
   std::vector<double> centres, scores;
-  for (const Json& run : layers) {
+  for (const OrderedJson& run : layers) {
     if (run.at("set") != set || run.at("layer_weights").size() != count) continue;
     const std::vector<double> weights = numbers_in(run.at("layer_weights"));
     for (std::size_t j = 0; j < count; ++j) by_layer[j].push_back(weights[j]);

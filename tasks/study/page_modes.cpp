@@ -14,8 +14,6 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr double kClose = 0.98;  // of a score: what counts as close to it
 
 // The runs of one mode on one set.
@@ -28,12 +26,12 @@ struct ModeScores {
 
 std::vector<ModeScores> scores_of(const StudyResults& runs) {
   std::vector<ModeScores> modes;
-  for (const Json& run : runs) {
+  for (const OrderedJson& run : runs) {
     const std::string name = run.at("mode");
     if (std::any_of(modes.begin(), modes.end(), [&](const ModeScores& m) { return m.name == name; }))
       continue;
     std::vector<double> scores, seconds, memory;
-    for (const Json& other : runs) {
+    for (const OrderedJson& other : runs) {
       if (other.at("mode") != name || !other.at("score").is_number()) continue;
       scores.push_back(other.at("score"));
       seconds.push_back(other.at("train_seconds"));
@@ -205,7 +203,7 @@ StudySection modes_section(const StudyResults& modes) {
   for (const std::string& set : sets_in(modes)) {
     const StudyResults runs = results_of(modes, set, "");
     const std::vector<ModeScores> scores = scores_of(runs);
-    const Json& last = runs.back();
+    const OrderedJson& last = runs.back();
     const std::string metric = last.at("metric");
     section.html += fmt::format(
         "<h3>{}</h3><div class=\"card wide\">{}</div><div class=\"card\">{}<p class=\"faint\">{} training "

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "models/io/strict_json.h"
 #include "tasks/report/svg.h"
 #include "tasks/study/figure.h"
 #include "tasks/study/page.h"
@@ -11,11 +12,9 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 // The plane of the set and start, measured with the same training; nullptr without one.
-const Json* plane_for(const Json& path, const StudyResults& landscape) {
-  for (const Json& result : landscape) {
+const OrderedJson* plane_for(const OrderedJson& path, const StudyResults& landscape) {
+  for (const OrderedJson& result : landscape) {
     if (result.at("kind") == "solutions" && result.at("set") == path.at("set") &&
         result.at("start") == path.at("start") && result.at("steps") == path.at("steps"))
       return &result;
@@ -24,7 +23,7 @@ const Json* plane_for(const Json& path, const StudyResults& landscape) {
 }
 
 // Whether the training loss has come down to half of what it was.
-bool learned(const Json& path) {
+bool learned(const OrderedJson& path) {
   const std::vector<double> losses = numbers_in(path.at("loss"));
   const std::size_t part = std::max<std::size_t>(1, losses.size() / 10);
   double first = 0, last = 0;
@@ -33,18 +32,18 @@ bool learned(const Json& path) {
 }
 
 // How far along the straight way it is when half of the updates are done.
-double half_way(const Json& path) {
+double half_way(const OrderedJson& path) {
   const double half = path.at("steps").get<double>() / 2;
   double x = 0;
-  for (const Json& point : path.at("points")) {
+  for (const OrderedJson& point : path.at("points")) {
     if (point[0].get<double>() <= half) x = point[1];
   }
   return x;
 }
 
-double most_beside(const Json& path) {
+double most_beside(const OrderedJson& path) {
   double most = 0;
-  for (const Json& point : path.at("points")) most = std::max(most, point[3].get<double>());
+  for (const OrderedJson& point : path.at("points")) most = std::max(most, point[3].get<double>());
   return most;
 }
 
@@ -66,8 +65,9 @@ StudySection path_section(const StudyResults& paths, const StudyResults& landsca
   for (const std::string& set : sets_in(paths)) {
     const StudyResults own = results_of(paths, set, "");
     std::vector<std::vector<double>> values;
-    for (const Json& path : own) {
-      if (const Json* plane = plane_for(path, landscape)) values.push_back(numbers_in(plane->at("train")));
+    for (const OrderedJson& path : own) {
+      if (const OrderedJson* plane = plane_for(path, landscape))
+        values.push_back(numbers_in(plane->at("train")));
     }
     std::vector<const std::vector<double>*> all;
     for (const auto& list : values) all.push_back(&list);
@@ -79,14 +79,14 @@ StudySection path_section(const StudyResults& paths, const StudyResults& landsca
                                                    "furthest beside the plane", "second solution at"}};
     std::vector<double> lengths;
     std::size_t next = 0;
-    for (const Json& path : own) {
+    for (const OrderedJson& path : own) {
       const std::string start = path.at("start");
       lengths.push_back(path.at("length"));
       rows.push_back(
           {start, short_number(path.at("unit")), short_number(lengths.back()), short_number(half_way(path)),
            short_number(most_beside(path)),
            fmt::format("({}, {})", short_number(path.at("second")[0]), short_number(path.at("second")[1]))});
-      const Json* plane = plane_for(path, landscape);
+      const OrderedJson* plane = plane_for(path, landscape);
       if (plane == nullptr) continue;
       ContourFigure figure{.title = fmt::format("{}: path from a {} start", set, start),
                            .x_label = "0: start, 1: solution",
@@ -97,7 +97,7 @@ StudySection path_section(const StudyResults& paths, const StudyResults& landsca
                            .levels = levels,
                            .diamonds = {{1, 0}, {path.at("second")[0], path.at("second")[1]}},
                            .rings = {{0, 0}}};
-      for (const Json& point : path.at("points")) figure.path.emplace_back(point[1], point[2]);
+      for (const OrderedJson& point : path.at("points")) figure.path.emplace_back(point[1], point[2]);
       section.html += fmt::format("<div><h3>{} start</h3>{}</div>", start, contour_figure(figure));
       if (path.at("missed").get<double>() > 1e-6) {
         section.html += fmt::format(

@@ -12,8 +12,6 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 struct GroupCosts {
   std::string name;
   Spread score, cost, moved;
@@ -23,9 +21,9 @@ std::vector<GroupCosts> costs_of(const StudyResults& runs) {
   std::vector<GroupCosts> groups;
   for (std::size_t g = 0; g < runs.back().at("groups").size(); ++g) {
     std::vector<double> scores, costs, moved;
-    for (const Json& run : runs) {
+    for (const OrderedJson& run : runs) {
       if (run.at("groups").size() != runs.back().at("groups").size()) continue;
-      const Json& group = run.at("groups")[g];
+      const OrderedJson& group = run.at("groups")[g];
       if (!group.at("score").is_number() || !run.at("score").is_number())
         continue;  // a correlation with a constant
       scores.push_back(group.at("score"));
@@ -67,7 +65,7 @@ StudySection rollback_section(const StudyResults& rollback) {
     const std::vector<GroupCosts> groups = costs_of(runs);
     const std::string metric = runs.back().at("metric");
     std::vector<double> tuned;
-    for (const Json& run : runs) {
+    for (const OrderedJson& run : runs) {
       if (run.at("score").is_number()) tuned.push_back(run.at("score"));
     }
     BarFigure figure{.title = set + ": score lost",

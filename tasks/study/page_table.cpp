@@ -13,11 +13,9 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 std::vector<double> scores_of(const StudyResults& runs, const std::string& name) {
   std::vector<double> values;
-  for (const Json& run : runs) {
+  for (const OrderedJson& run : runs) {
     if (run.at("scores").contains(name) && run.at("scores")[name].is_number())
       values.push_back(run.at("scores")[name]);
   }
@@ -35,7 +33,7 @@ std::string published_text(const std::string& preset) {
 }
 
 // The rows of one set, one for each score.
-std::string rows_of(const std::string& set, const Json& first, const StudyResults& random,
+std::string rows_of(const std::string& set, const OrderedJson& first, const StudyResults& random,
                     const StudyResults& frozen, const StudyResults& tuned) {
   std::string html;
   for (const auto& [name, value] : first.at("scores").items()) {
@@ -75,7 +73,7 @@ StudySection table_section(const StudyResults& table) {
   for (const std::string& set : sets_in(table)) {
     const StudyResults tuned = results_of(table, set, "pretrained"),
                        frozen = results_of(table, set, "frozen"), random = results_of(table, set, "random");
-    const Json first = results_of(table, set, "").front();
+    const OrderedJson first = results_of(table, set, "").front();
     const std::string metric = first.at("metric");
     section.html += rows_of(set, first, random, frozen, tuned);
     const Spread a = spread_of(scores_of(tuned, metric)), b = spread_of(scores_of(random, metric)),

@@ -2,21 +2,20 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "models/io/strict_json.h"
 #include "tasks/study/plane.h"
 #include "tasks/study/store.h"
 
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-Json follow(const StudyOptions& options, const StudyRun& run) {
+OrderedJson follow(const StudyOptions& options, const StudyRun& run) {
   const RunSetup setup = set_up(run);
   const SolutionPlane plane = solution_plane(run, setup, options.out);
   const Weights solution = copy_weights(*setup.model);
   set_weights(*setup.model, plane.start);
   // The same training again, this time with its end in view.
-  Json points = Json::array({{0, 0.0, 0.0, 0.0}}), losses = Json::array();
+  OrderedJson points = OrderedJson::array({{0, 0.0, 0.0, 0.0}}), losses = OrderedJson::array();
   Weights last = copy_weights(*setup.model);
   double length = 0;
   train_run(run, setup, options.out, [&](std::int64_t step, double loss) {

@@ -6,15 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/check.h"
+#include "models/io/strict_json.h"
 #include "tasks/study/runs.h"
 #include "tasks/study/store.h"
 
 namespace sesame {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-constexpr std::int64_t kTokens = 300'000, kSeeds = 3;
 
 // N of "bert.encoder.layer.N.", -1 for what is no layer.
 std::int64_t layer_of(const std::string& name) {
@@ -29,7 +26,7 @@ double moved(const std::vector<std::size_t>& members, const Weights& start, cons
   return norm(difference(b, a)) / std::max(norm(a), 1e-30);
 }
 
-Json measure(const StudyOptions& options, const StudyRun& run) {
+OrderedJson measure_rollback(const StudyOptions& options, const StudyRun& run) {
   const RunSetup setup = set_up(run);
   Task& task = *setup.task;
   const Weights start = copy_weights(*setup.model);
@@ -37,7 +34,7 @@ Json measure(const StudyOptions& options, const StudyRun& run) {
   const Weights tuned = copy_weights(*setup.model);
   const std::string metric = task.main_metric();
   const double score = result.dev.at(metric);
-  Json groups = Json::array();
+  OrderedJson groups = OrderedJson::array();
   for (const LayerGroup& group : layer_groups(*setup.model)) {
     set_back(*setup.model, group.members, start);
     groups.push_back({{"name", group.name},
@@ -88,17 +85,17 @@ void set_back(Module& model, const std::vector<std::size_t>& members, const Weig
 
 void study_rollback(const StudyOptions& options) {
   const std::vector<StudySet> sets = study_sets(options, "rollback", kDevExamples);
-  const std::int64_t seeds = options.seeds > 0 ? options.seeds : kSeeds;
+  const auto [tokens, seeds] = budget_of(options, {.tokens = 300'000, .seeds = 3});
   const std::size_t runs = sets.size() * static_cast<std::size_t>(seeds);
   ResultFile results(options.out, "rollback");
   StudyProgress progress("rollback", runs);
   for (const StudySet& set : sets) {
     StudyRun run{.set = set,
-                 .steps = planned_steps(options, set, options.tokens > 0 ? options.tokens : kTokens, runs)};
+                 .steps = planned_steps(options, set, tokens, runs)};
     for (run.seed = 1; run.seed <= static_cast<std::uint64_t>(seeds); ++run.seed) {
       const bool done = results.has(run.key(), run.settings());
       progress.begin(fmt::format("{}, seed {}, {} updates", set.name, run.seed, run.steps), done);
-      if (!done) results.put(run.key(), run.settings(), measure(options, run));
+      if (!done) results.put(run.key(), run.settings(), measure_rollback(options, run));
     }
   }
 }

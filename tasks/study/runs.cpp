@@ -73,6 +73,11 @@ RunSetup set_up(const StudyRun& run) {
   return find_task(run.set.run.task).set_up(run_options(run));
 }
 
+StudyBudget budget_of(const StudyOptions& options, const StudyBudget& usual) {
+  return {.tokens = options.tokens > 0 ? options.tokens : usual.tokens,
+          .seeds = options.seeds > 0 ? options.seeds : usual.seeds};
+}
+
 std::int64_t planned_steps(const StudyOptions& options, const StudySet& set, std::int64_t tokens,
                            std::size_t runs) {
   if (options.steps > 0) return options.steps;

@@ -36,6 +36,14 @@ RunOptions run_options(const StudyRun& run);
 // Model, data and task of a run.
 RunSetup set_up(const StudyRun& run);
 
+// What a subcommand spends: tokens of all its runs together, and seeds of each set and start.
+struct StudyBudget {
+  std::int64_t tokens = 0, seeds = 0;
+};
+
+// The budget that the options name, else the `usual` one of the subcommand.
+StudyBudget budget_of(const StudyOptions& options, const StudyBudget& usual);
+
 // Updates of each run on `set` when `runs` runs share the tokens of the study: options.steps where given,
 // else so many that the tokens are used up, at most options.epochs passes.
 std::int64_t planned_steps(const StudyOptions& options, const StudySet& set, std::int64_t tokens,

@@ -138,23 +138,23 @@ std::uintmax_t bytes_of(const std::string& path) {
 
 // Where a file changes under its name its size mostly does too.
 std::string fingerprint_of(const RunOptions& run) {
-  return json_text(nlohmann::json({{"train", run.train},
-                                   {"train bytes", bytes_of(run.train)},
-                                   {"dev", run.dev},
-                                   {"dev bytes", bytes_of(run.dev)},
-                                   {"model", run.model},
-                                   {"model bytes", bytes_of(run.model + "/model.safetensors")},
-                                   {"preset", run.preset},
-                                   {"task", run.task},
-                                   {"columns", run.columns},
-                                   {"labels", run.labels},
-                                   {"format", run.format},
-                                   {"question", run.question},
-                                   {"max-length", run.max_length},
-                                   {"limit", run.limit},
-                                   {"dev-limit", run.dev_limit},
-                                   {"lr", run.trainer.lr},
-                                   {"batch-size", run.trainer.batch_size}}));
+  return json_text(Json({{"train", run.train},
+                         {"train bytes", bytes_of(run.train)},
+                         {"dev", run.dev},
+                         {"dev bytes", bytes_of(run.dev)},
+                         {"model", run.model},
+                         {"model bytes", bytes_of(run.model + "/model.safetensors")},
+                         {"preset", run.preset},
+                         {"task", run.task},
+                         {"columns", run.columns},
+                         {"labels", run.labels},
+                         {"format", run.format},
+                         {"question", run.question},
+                         {"max-length", run.max_length},
+                         {"limit", run.limit},
+                         {"dev-limit", run.dev_limit},
+                         {"lr", run.trainer.lr},
+                         {"batch-size", run.trainer.batch_size}}));
 }
 
 }  // namespace

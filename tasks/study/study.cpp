@@ -87,7 +87,7 @@ std::string run_study(const std::string& name, const StudyOptions& options) {
   }
   if (name == "page") page = write_study_page(options.out, options.model);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return json_text(nlohmann::ordered_json({{"study", name}, {"seconds", seconds}, {"page", page}}));
+  return json_text(OrderedJson({{"study", name}, {"seconds", seconds}, {"page", page}}));
 }
 
 }  // namespace sesame

@@ -8,11 +8,7 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr std::int64_t kTokens = 600'000, kSeeds = 1;
-
-Json measure(const StudyOptions& options, const StudyRun& run) {
+OrderedJson measure_table(const StudyOptions& options, const StudyRun& run) {
   const RunSetup setup = set_up(run);
   const TrainResult result = train_run(run, setup, options.out);
   return {{"set", run.set.name},
@@ -27,21 +23,21 @@ Json measure(const StudyOptions& options, const StudyRun& run) {
           {"parameters", setup.model->parameter_count()},
           {"trained", setup.model->parameter_count(true)},
           {"metric", setup.task->main_metric()},
-          {"scores", json_or_discarded<Json>(result.dev.json())}};
+          {"scores", json_or_discarded<OrderedJson>(result.dev.json())}};
 }
 
 }  // namespace
 
 void study_table(const StudyOptions& options) {
   const std::vector<StudySet> sets = study_sets(options, "table", 0);
-  const std::int64_t seeds = options.seeds > 0 ? options.seeds : kSeeds;
+  const auto [tokens, seeds] = budget_of(options, {.tokens = 600'000, .seeds = 1});
   // The frozen trunk runs forward only, and once: it does not count when the tokens are shared out.
   const std::size_t runs = sets.size() * 2 * static_cast<std::size_t>(seeds);
   ResultFile results(options.out, "table");
   StudyProgress progress("table", sets.size() * 3 * static_cast<std::size_t>(seeds));
   for (const StudySet& set : sets) {
     const std::int64_t steps =
-        planned_steps(options, set, options.tokens > 0 ? options.tokens : kTokens, runs);
+        planned_steps(options, set, tokens, runs);
     StudyRun frozen = mode_run(set, frozen_mode(set.run), steps, 1);
     frozen.mode = "frozen";
     for (StudyRun run : {StudyRun{.set = set, .steps = steps},
@@ -51,7 +47,7 @@ void study_table(const StudyOptions& options) {
         progress.begin(fmt::format("{}, {} start, seed {}, {} updates", set.name,
                                    run.mode.empty() ? run.start : run.mode, run.seed, run.steps),
                        done);
-        if (!done) results.put(run.key(), run.settings(), measure(options, run));
+        if (!done) results.put(run.key(), run.settings(), measure_table(options, run));
       }
     }
   }

@@ -9,12 +9,10 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 // Mean logits of the models as one list of K numbers for each word.
-Json logits_json(const std::vector<std::vector<SentenceLogits>>& models, std::size_t sentence,
-                 std::size_t labels) {
-  Json words = Json::array();
+OrderedJson logits_json(const std::vector<std::vector<SentenceLogits>>& models, std::size_t sentence,
+                        std::size_t labels) {
+  OrderedJson words = OrderedJson::array();
   const std::size_t count = models.front()[sentence].size();
   for (std::size_t begin = 0; begin < count; begin += labels) {
     std::vector<float> row(labels, 0);
@@ -84,7 +82,7 @@ void TagPredictor::give_lines(const std::vector<WordSentence>& sentences, const 
   const auto all = logits(sentences);
   for (std::size_t i = 0; i < sentences.size(); ++i) {
     const DecodedSentence decoded = decode(all, i);
-    Json line;
+    OrderedJson line;
     line["tokens"] = sentences[i].words;
     line["tags"] = tag_names(decoded.tags, file().labels);
     line["scores"] = std::vector<float>(decoded.scores.begin(), decoded.scores.end());

@@ -26,7 +26,7 @@ WordData read_objects(const std::string& path) {
   data.path = path;
   LineReader reader(path);
   for (std::string line; reader.next(line);) {
-    const nlohmann::json json = json_or_discarded<nlohmann::json>(line);
+    const Json json = json_or_discarded<Json>(line);
     SESAME_CHECK(json.is_object() && json.contains("tags") && json["tags"].is_array(), reader.where(),
                  "expected an object with a list of \"tags\", as predict writes it, found {}",
                  line.substr(0, 80));
@@ -34,7 +34,7 @@ WordData read_objects(const std::string& path) {
     sentence.line = reader.line();
     for (const char* key : {"tags", "tokens"}) {
       if (!json.contains(key)) continue;
-      for (const nlohmann::json& item : json[key]) {
+      for (const Json& item : json[key]) {
         SESAME_CHECK(item.is_string(), reader.where(), "\"{}\" holds {}, strings are wanted", key,
                      json_text(item));
         (key[1] == 'a' ? sentence.tags : sentence.words).push_back(item.get<std::string>());

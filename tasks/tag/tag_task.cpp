@@ -6,6 +6,7 @@
 #include "autograd/check.h"
 #include "models/io/strict_json.h"
 #include "tasks/data/model_input.h"
+#include "tasks/ranks/batch_share.h"
 
 namespace sesame {
 namespace {
@@ -122,11 +123,11 @@ std::string TagTask::main_metric() const {
 
 std::string TagTask::show(std::int64_t i) const {
   const WordSentence& sentence = train_sentence(i);
-  nlohmann::ordered_json windows = nlohmann::ordered_json::array();
+  OrderedJson windows = OrderedJson::array();
   for (const TokenSequence& window : train_input(i, 0).windows) {
     windows.push_back(tokens_of(tokenizer_, window.ids));
   }
-  nlohmann::ordered_json json = {{"line", sentence.line}};
+  OrderedJson json = {{"line", sentence.line}};
   if (windows.size() == 1) json["tokens"] = windows[0];
   if (windows.size() > 1) json["windows"] = windows;
   json["words"] = sentence.words;
@@ -140,7 +141,7 @@ std::vector<SentenceLogits> tag_all(const TagModel& model, const Tokenizer& toke
                                     FeatureCache* cache) {
   NoGradGuard no_grad;
   const std::size_t labels = file.labels.size();
-  std::vector<SentenceLogits> all;
+  BatchShare share;
   std::vector<WordInput> inputs;
   const auto read = [&](std::size_t i) {
     return make_word_input(tokenizer, sentences[i], file.input_options(), 0);
@@ -154,12 +155,18 @@ std::vector<SentenceLogits> tag_all(const TagModel& model, const Tokenizer& toke
   const auto give = [&](const TrunkRows& rows) {
     const Tensor scores = model.read(rows, Segments(rows.counts, {.device = options.device}));
     const std::vector<float> logits = scores.to(DType::Float32).to_vector<float>();
+    share.give({logits.begin(), logits.end()});
+  };
+  const auto gathered = [&] {
+    const std::vector<double> logits = share.all_joined();
+    std::vector<SentenceLogits> all;
     auto row = logits.begin();
-    for (const std::int64_t words : rows.counts) {
-      const auto next = row + words * static_cast<std::int64_t>(labels);
+    for (const WordSentence& sentence : sentences) {
+      const auto next = row + static_cast<std::ptrdiff_t>(sentence.words.size() * labels);
       all.emplace_back(row, next);
       row = next;
     }
+    return all;
   };
   if (cache != nullptr) {
     const FeatureCache::Compute compute = [&](std::span<const std::int64_t> some) {
@@ -168,18 +175,14 @@ std::vector<SentenceLogits> tag_all(const TagModel& model, const Tokenizer& toke
     };
     for (const std::vector<std::int64_t>& names : FeatureCache::dev_chunks(
              sentences.size(), options.eval_tokens, static_cast<std::size_t>(file.max_length))) {
-      give(cache->rows(names, compute));
+      if (share.takes_next()) give(cache->rows(names, compute));
     }
-    return all;
+    return gathered();
   }
   std::int64_t tokens = 0;
   const auto flush = [&] {
-    if (tokens > 0) {
-      give(rows());
-    } else {
-      all.resize(all.size() + inputs.size());  // sentences without words
-      inputs.clear();
-    }
+    if (tokens > 0 && share.takes_next()) give(rows());  // 0: sentences without words
+    inputs.clear();
     tokens = 0;
   };
   for (std::size_t i = 0; i < sentences.size(); ++i) {
@@ -190,7 +193,7 @@ std::vector<SentenceLogits> tag_all(const TagModel& model, const Tokenizer& toke
     inputs.push_back(std::move(input));
   }
   flush();
-  return all;
+  return gathered();
 }
 
 std::vector<std::string> tag_names(const std::vector<std::int64_t>& tags,

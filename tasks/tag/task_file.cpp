@@ -23,7 +23,7 @@ WordInputOptions TagTaskFile::input_options() const {
 }
 
 std::string TagTaskFile::to_json() const {
-  nlohmann::ordered_json json;
+  OrderedJson json;
   json["format"] = 1;
   json["task"] = "tag";
   json["labels"] = labels;
@@ -49,7 +49,7 @@ std::string TagTaskFile::to_json() const {
 TagTaskFile TagTaskFile::read(const std::string& directory) {
   const std::string path = directory + "/task.json";
   TagTaskFile file;
-  read_task_json(directory, "tag", [&](const nlohmann::json& json) {
+  read_task_json(directory, "tag", [&](const Json& json) {
     file.labels = json.at("labels").get<std::vector<std::string>>();
     file.mlp = json.at("head") == "mlp";
     file.features = parse_features(json.value("features", "last"), json.value("features_norm", false));

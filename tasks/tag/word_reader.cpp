@@ -14,8 +14,6 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr const char* kBlanks = " \t";
 constexpr const char* kFormats[] = {"auto", "conll", "conllu", "jsonl",
                                     "lines"};  // in the order of WordFormat
@@ -222,8 +220,7 @@ struct WordReader::State {
     do {
       if (!lines.next(line)) return false;
     } while (is_blank(line));
-    const Json object = json_or_discarded<Json>(line);
-    SESAME_CHECK(object.is_object(), lines.where(), "not a JSON object on one line: {}", line.substr(0, 60));
+    const Json object = parse_json_line(line, lines.where());
     find_contexts(object);
     const std::string words = words_key(object),
                       tags = options.columns.label.empty() ? "tags" : options.columns.label;

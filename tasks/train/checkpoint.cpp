@@ -14,7 +14,15 @@ namespace sesame {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
+
+// Not its parents: where the folder of the run has disappeared, it is not made anew without what else was in
+// it.
+void make_folder(const std::string& folder) {
+  std::error_code error;
+  fs::create_directory(folder, error);
+  SESAME_CHECK(!error, folder, "cannot be made: {}; has the folder of the run been moved or removed?",
+               error.message());
+}
 
 std::string step_name(std::int64_t step) { return fmt::format("step-{:08}", step); }
 
@@ -41,8 +49,7 @@ Json to_json(const TrainState& s) {
           {"fingerprint", s.fingerprint}};
 }
 
-TrainState read_state(const std::string& path) {
-  const Json json = read_json_file(path);
+TrainState read_state(const Json& json, const std::string& path) {
   TrainState s;
   try {
     s.step = json.at("step");
@@ -81,14 +88,35 @@ void load_weights(const std::string& path, const std::vector<NamedParameter>& pa
   }
 }
 
+// The keys that say how the examples of one update are cut into parts, and how many parts of `batch-size`
+// examples (with
+// --batch-tokens: of so many tokens) or examples they make.
+constexpr std::string_view kCuts[] = {"batch-size", "accumulate", "ranks"};
+
+std::int64_t update_size(const Json& options) {
+  const std::int64_t parts =
+      options.value("accumulate", std::int64_t{1}) * options.value("ranks", std::int64_t{1});
+  return options.value("batch-tokens", std::int64_t{0}) > 0
+             ? parts
+             : parts * options.value("batch-size", std::int64_t{1});
+}
+
 }  // namespace
+
+std::string state_text(const TrainState& state) { return json_text(to_json(state), 2) + "\n"; }
+
+TrainState state_of_text(const std::string& text, const std::string& where) {
+  return read_state(json_or_discarded<Json>(text), where);
+}
 
 std::string changed_options(const std::string& before, const std::string& now) {
   const Json a = json_or_discarded<Json>(before), b = json_or_discarded<Json>(now);
   if (!a.is_object() || !b.is_object()) return before == now ? "" : "they cannot be compared";
+  const bool same_updates = update_size(a) == update_size(b);
   std::string text;
   for (const auto& [key, value] : b.items()) {
     if (a.contains(key) && a[key] == value) continue;
+    if (same_updates && std::find(std::begin(kCuts), std::end(kCuts), key) != std::end(kCuts)) continue;
     text += fmt::format("{}--{} was {}, is {}", text.empty() ? "" : ", ", key,
                         a.contains(key) ? json_text(a[key]) : "not given", json_text(value));
   }
@@ -114,30 +142,31 @@ std::vector<std::int64_t> Checkpoints::steps() const {
 
 void Checkpoints::save_step(const TrainState& state, const std::vector<NamedParameter>& parameters,
                             const Optimizer& optimizer) {
-  fs::create_directories(folder_);
+  make_folder(folder_);
   AtomicDir target(folder_ + "/" + step_name(state.step));
   save_safetensors(target.folder() + "/model.safetensors", as_tensors(parameters));
   save_safetensors(target.folder() + "/optimizer.safetensors", as_tensors(optimizer.state()));
-  write_file_atomic(target.folder() + "/state.json", json_text(to_json(state), 2) + "\n");
+  write_file_atomic(target.folder() + "/state.json", state_text(state));
   target.commit();
   const std::vector<std::int64_t> all = steps();
   for (std::size_t i = 0; i + static_cast<std::size_t>(keep_) < all.size(); ++i) {
-    fs::remove_all(folder_ + "/" + step_name(all[i]));
+    remove_directory(folder_ + "/" + step_name(all[i]));
   }
 }
 
 void Checkpoints::save_best(const TrainState& state, const std::vector<NamedParameter>& parameters) {
-  fs::create_directories(folder_);
+  make_folder(folder_);
   AtomicDir target(folder_ + "/best");
   save_safetensors(target.folder() + "/model.safetensors", as_tensors(parameters));
-  write_file_atomic(target.folder() + "/state.json", json_text(to_json(state), 2) + "\n");
+  write_file_atomic(target.folder() + "/state.json", state_text(state));
   target.commit();
 }
 
 std::optional<TrainState> Checkpoints::newest() const {
   const std::vector<std::int64_t> all = steps();
   if (all.empty()) return std::nullopt;
-  return read_state(folder_ + "/" + step_name(all.back()) + "/state.json");
+  const std::string path = folder_ + "/" + step_name(all.back()) + "/state.json";
+  return read_state(read_json_file(path), path);
 }
 
 TrainState Checkpoints::load_newest(const std::vector<NamedParameter>& parameters,

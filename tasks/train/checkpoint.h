@@ -28,8 +28,13 @@ struct TrainState {
   std::string fingerprint;  // JSON object of the options that must not change between runs
 };
 
-// "--lr was 5e-05, is 0.0001": how two fingerprints differ; empty when they are equal.
+// "--lr was 5e-05, is 0.0001": how two fingerprints differ; empty when they are equal. Batch size,
+// accumulation and number of ranks may change as long as the examples of an update stay the same.
 std::string changed_options(const std::string& before, const std::string& now);
+
+// A state as JSON text, and back; `where` is named in the Error for a text that is none.
+std::string state_text(const TrainState& state);
+TrainState state_of_text(const std::string& text, const std::string& where);
 
 class Checkpoints {
  public:

@@ -13,6 +13,7 @@
 #include "models/io/atomic_file.h"
 #include "models/io/mapped_file.h"
 #include "models/io/strict_json.h"
+#include "tasks/ranks/agreement.h"
 #include "tasks/tasks.h"
 #include "tasks/train/run_folder.h"
 #include "tasks/train/sampler.h"
@@ -21,78 +22,78 @@
 namespace sesame {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 // The options that a resumed run must share with the one it continues.
 std::string fingerprint(const RunOptions& o, const Task& task) {
   const TrainerOptions& t = o.trainer;
-  const Json json = {{"task", o.task},
-                     {"train", o.train},
-                     {"preset", o.preset},
-                     {"columns", o.columns},
-                     {"labels", o.labels},
-                     {"format", o.format},
-                     {"label-separator", o.label_separator},
-                     {"plain-special", o.plain_special},
-                     {"limit", o.limit},
-                     {"rows of the training data", task.train_size()},
-                     {"dev", o.dev},
-                     {"rows of the development data", task.dev_size()},
-                     {"metric", t.metric},
-                     {"eval-every", t.eval_every},
-                     {"early-stop", t.early_stop},
-                     {"keep-best", t.keep_best},
-                     {"model", o.model},
-                     {"init", o.init},
-                     {"head", o.head},
-                     {"pool", o.pool},
-                     {"tune", o.tune},
-                     {"adapter-kind", o.adapter_kind},
-                     {"adapter-size", o.adapter_size},
-                     {"adapter-place", o.adapter_place},
-                     {"adapter-layers", o.adapter_layers},
-                     {"adapter-norms", o.adapter_norms},
-                     {"lora-rank", o.lora_rank},
-                     {"lora-alpha", o.lora_alpha.has_value() ? Json(*o.lora_alpha) : Json("the rank")},
-                     {"unfreeze-top", o.unfreeze_top},
-                     {"unfreeze-gradually", o.unfreeze_gradually},
-                     {"layer-decay", o.layer_decay},
-                     {"features", o.features},
-                     {"features-norm", o.features_norm},
-                     {"dropout", o.dropout.has_value() ? Json(*o.dropout) : Json("the model's own")},
-                     {"label-smoothing", o.label_smoothing},
-                     {"max-length", o.max_length},
-                     {"stride", o.stride},
-                     {"decode", o.decode},
-                     {"question", o.question},
-                     {"max-answer", o.max_answer},
-                     {"generator", o.generator},
-                     {"decoder-layers", o.decoder_layers},
-                     {"target-vocab", o.target_vocab},
-                     {"max-target-length", o.max_target_length},
-                     {"dtype", dtype_name(o.compute == DType::BFloat16 ? o.compute : o.dtype)},
-                     {"epochs", t.epochs},
-                     {"steps", t.steps},
-                     {"batch-size", t.batch_size},
-                     {"batch-tokens", t.batch_tokens},
-                     {"accumulate", t.accumulate},
-                     {"bucket", t.bucket},
-                     {"lr", t.lr},
-                     {"warmup", t.warmup},
-                     {"schedule", o.schedule},
-                     {"weight-decay", t.weight_decay},
-                     {"clip", t.clip},
-                     {"seed", t.seed}};
+  const OrderedJson json = {
+      {"task", o.task},
+      {"train", o.train},
+      {"preset", o.preset},
+      {"columns", o.columns},
+      {"labels", o.labels},
+      {"format", o.format},
+      {"label-separator", o.label_separator},
+      {"plain-special", o.plain_special},
+      {"limit", o.limit},
+      {"rows of the training data", task.train_size()},
+      {"dev", o.dev},
+      {"rows of the development data", task.dev_size()},
+      {"metric", t.metric},
+      {"eval-every", t.eval_every},
+      {"early-stop", t.early_stop},
+      {"keep-best", t.keep_best},
+      {"model", o.model},
+      {"init", o.init},
+      {"head", o.head},
+      {"pool", o.pool},
+      {"tune", o.tune},
+      {"adapter-kind", o.adapter_kind},
+      {"adapter-size", o.adapter_size},
+      {"adapter-place", o.adapter_place},
+      {"adapter-layers", o.adapter_layers},
+      {"adapter-norms", o.adapter_norms},
+      {"lora-rank", o.lora_rank},
+      {"lora-alpha", o.lora_alpha.has_value() ? OrderedJson(*o.lora_alpha) : OrderedJson("the rank")},
+      {"unfreeze-top", o.unfreeze_top},
+      {"unfreeze-gradually", o.unfreeze_gradually},
+      {"layer-decay", o.layer_decay},
+      {"features", o.features},
+      {"features-norm", o.features_norm},
+      {"dropout", o.dropout.has_value() ? OrderedJson(*o.dropout) : OrderedJson("the model's own")},
+      {"label-smoothing", o.label_smoothing},
+      {"max-length", o.max_length},
+      {"stride", o.stride},
+      {"decode", o.decode},
+      {"question", o.question},
+      {"max-answer", o.max_answer},
+      {"generator", o.generator},
+      {"decoder-layers", o.decoder_layers},
+      {"target-vocab", o.target_vocab},
+      {"max-target-length", o.max_target_length},
+      {"dtype", dtype_name(o.compute == DType::BFloat16 ? o.compute : o.dtype)},
+      {"epochs", t.epochs},
+      {"steps", t.steps},
+      {"batch-size", t.batch_size},
+      {"batch-tokens", t.batch_tokens},
+      {"accumulate", t.accumulate},
+      {"ranks", world().size()},
+      {"bucket", t.bucket},
+      {"lr", t.lr},
+      {"warmup", t.warmup},
+      {"schedule", o.schedule},
+      {"weight-decay", t.weight_decay},
+      {"clip", t.clip},
+      {"seed", t.seed}};
   return json_text(json);
 }
 
-Json metrics_json(const Metrics& metrics) { return json_or_discarded<Json>(metrics.json()); }
+OrderedJson metrics_json(const Metrics& metrics) { return json_or_discarded<OrderedJson>(metrics.json()); }
 
-Json result_json(const RunOptions& options, const RunSetup& setup, const TuneCounts& tuned,
-                 const TrainResult& result) {
+OrderedJson result_json(const RunOptions& options, const RunSetup& setup, const TuneCounts& tuned,
+                        const TrainResult& result) {
   const TrainState& state = result.state;
   const double seconds = std::max(state.train_seconds, 1e-9);
-  Json json;
+  OrderedJson json;
   json["task"] = options.task;
   json["examples"] = state.examples;
   json["train_seconds"] = state.train_seconds;
@@ -105,6 +106,7 @@ Json result_json(const RunOptions& options, const RunSetup& setup, const TuneCou
   json["steps"] = state.step;
   json["seed"] = options.trainer.seed;
   const std::vector<double> layers = setup.task->layer_weights();
+  if (world().size() > 1) json["ranks"] = world().size();
   if (!layers.empty()) json["layer_weights"] = layers;
   if (state.best_step >= 0) json["best_step"] = state.best_step;
   if (state.skipped_steps > 0) json["skipped_steps"] = state.skipped_steps;
@@ -118,7 +120,7 @@ std::string today() {
   return text;
 }
 
-void write_run_report(const RunOptions& options, const RunSetup& setup, const Json& json,
+void write_run_report(const RunOptions& options, const RunSetup& setup, const OrderedJson& json,
                       const TrainResult& result) {
   Report report;
   report.title =
@@ -140,7 +142,7 @@ void write_run_report(const RunOptions& options, const RunSetup& setup, const Js
   for (std::size_t j = 0; j < layers.size(); ++j) {
     report.layer_weights.emplace_back(j == 0 ? "embeddings" : fmt::format("layer {}", j), layers[j]);
   }
-  const Json shown = json_or_discarded<Json>(options.trainer.fingerprint);
+  const OrderedJson shown = json_or_discarded<OrderedJson>(options.trainer.fingerprint);
   for (const auto& [key, value] : shown.items()) {
     report.options.emplace_back(key, value.is_string() ? value.get<std::string>() : json_text(value));
   }
@@ -194,31 +196,35 @@ bool is_finished(const std::string& out) {
   return saved.has_value() && saved->finished && std::filesystem::exists(out + "/result.json");
 }
 
-}  // namespace
+// All ranks start with the same options, data, vocabulary and weights.
+void check_ranks(const RunOptions& options, const RunSetup& setup) {
+  if (world().size() == 1) return;
+  std::vector<Fact> facts = facts_of_options(options.trainer.fingerprint);
+  facts.push_back({"--resume", options.trainer.resume ? "on" : "off"});
+  facts.push_back({"--device", options.device.name()});
+  facts.push_back({"the training data", hash_of_file(options.train)});
+  facts.push_back({"the development data", hash_of_file(options.dev)});
+  facts.push_back({"the vocabulary", hash_of_tokens(setup.tokenizer)});
+  facts.push_back({"the set of initial weights", hash_of_values(setup.model->parameters())});
+  check_agreement(world(), facts);
+}
 
-std::string fine_tune(const RunOptions& given) {
-  RunOptions options = completed(given);
-  check_options(options);
-  const MixedPrecision precision(options.compute);
+// The result of a finished run with the same options, which --resume leaves alone; else nothing.
+std::string finished_result(const RunOptions& options) {
   const std::string& out = options.trainer.out;
-  RunSetup setup = find_task(options.task).set_up(options);
-  check(options.trainer, *setup.task);
-  options.trainer.fingerprint = fingerprint(options, *setup.task);
-  if (options.trainer.resume && is_finished(out)) {
-    const auto saved = Checkpoints(out, options.trainer.keep).newest();
-    const std::string changed = changed_options(saved->fingerprint, options.trainer.fingerprint);
-    SESAME_CHECK(changed.empty(), "resume", "the run in '{}' is finished and had other options: {}", out,
-                 changed);
-    fmt::print(stderr, "the run in '{}' is finished: nothing to do\n", out);
-    return json_text(json_or_discarded<Json>(MappedFile(out + "/result.json").text()));
-  }
-  prepare_run_folder(out, options.trainer.resume, options.overwrite);
-  write_file_atomic(out + "/run.toml", options.run_toml);
-  const TuneCounts tuned = count_tuned(*setup.model);  // before layers are frozen for a while
-  say(fmt::format("kernels: {}", kernels(options.device).name));
+  if (!options.trainer.resume || !is_finished(out)) return "";
+  const auto saved = Checkpoints(out, options.trainer.keep).newest();
+  const std::string changed = changed_options(saved->fingerprint, options.trainer.fingerprint);
+  SESAME_CHECK(changed.empty(), "resume", "the run in '{}' is finished and had other options: {}", out,
+               changed);
+  fmt::print(stderr, "the run in '{}' is finished: nothing to do\n", out);
+  return json_text(json_or_discarded<OrderedJson>(MappedFile(out + "/result.json").text()));
+}
 
-  const TrainResult result = train(*setup.task, tuned_trainer(options, *setup.model));
-  const Json json = result_json(options, setup, tuned, result);
+// All that stands in the run's folder at its end.
+void write_results(const RunOptions& options, RunSetup& setup, const OrderedJson& json,
+                   const TrainResult& result) {
+  const std::string& out = options.trainer.out;
   say_layer_weights(*setup.task);
   write_run_report(options, setup, json, result);
   write_model(options, setup);
@@ -227,7 +233,37 @@ std::string fine_tune(const RunOptions& given) {
     const bool holds_best = options.trainer.keep_best || result.state.best_step == result.state.step;
     Checkpoints(out, options.trainer.keep).drop_weights(holds_best);
   }
-  return json_text(json);
+}
+
+}  // namespace
+
+std::string fine_tune(const RunOptions& given) {
+  Comm& comm = world();
+  RunOptions options = completed(given);
+  check_options(options);
+  const MixedPrecision precision(options.compute);
+  const std::string& out = options.trainer.out;
+  RunSetup setup = find_task(options.task).set_up(options);
+  check(options.trainer, *setup.task);
+  options.trainer.fingerprint = fingerprint(options, *setup.task);
+  check_ranks(options, setup);
+  std::string text = comm.leads() ? finished_result(options) : "";
+  comm.broadcast(text);
+  if (!text.empty()) return text;
+  if (comm.leads()) {
+    prepare_run_folder(out, options.trainer.resume, options.overwrite);
+    write_file_atomic(out + "/run.toml", options.run_toml);
+  }
+  const TuneCounts tuned = count_tuned(*setup.model);  // before layers are frozen for a while
+  say(fmt::format("kernels: {}{}", kernels(options.device).name,
+                  comm.size() > 1 ? fmt::format("; {}", comm.description()) : ""));
+
+  const TrainResult result = train(*setup.task, tuned_trainer(options, *setup.model));
+  const OrderedJson json = result_json(options, setup, tuned, result);
+  if (comm.leads()) write_results(options, setup, json, result);
+  text = json_text(json);
+  comm.broadcast(text);
+  return text;
 }
 
 std::string dry_run(const RunOptions& given) {
@@ -245,15 +281,15 @@ std::string dry_run(const RunOptions& given) {
   const Sampler sampler({.examples = task.train_size(),
                          .batch_size = t.batch_size,
                          .batch_tokens = t.batch_tokens,
-                         .accumulate = t.accumulate,
+                         .accumulate = t.accumulate * world().size(),
                          .bucket = t.bucket,
                          .seed = t.seed},
                         [&task](std::int64_t i) { return task.train_length(i); });
-  Json first = Json::array();
+  OrderedJson first = OrderedJson::array();
   const std::vector<std::int64_t> batch = sampler.epoch(0).at(0).at(0);
-  for (const std::int64_t i : batch) first.push_back(json_or_discarded<Json>(task.show(i)));
+  for (const std::int64_t i : batch) first.push_back(json_or_discarded<OrderedJson>(task.show(i)));
   const std::int64_t parameters = setup.model->parameter_count();
-  const Json json = {
+  const OrderedJson json = {
       {"task", options.task},
       {"train_examples", task.train_size()},
       {"dev_examples", task.dev_size()},

@@ -55,7 +55,6 @@ void prepare_run_folder(const std::string& out, bool resume, bool overwrite) {
 }
 
 void add_curves(const std::string& metrics_jsonl, Report& report) {
-  using Json = nlohmann::json;
   Curve loss{.title = "Training loss", .y_label = "loss", .series = {{"loss", {}}}, .smooth = true};
   Curve rate{.title = "Learning rate", .y_label = "lr", .series = {{"lr", {}}}};
   std::map<std::string, Series> dev;

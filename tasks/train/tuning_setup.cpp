@@ -62,7 +62,7 @@ bool has_fresh_pooler(const TrunkModel& model, const RunOptions& options) {
 }
 
 void write_adapter(const std::string& out, const RunOptions& options, const RunSetup& setup,
-                   nlohmann::ordered_json& task) {
+                   OrderedJson& task) {
   const TrunkModel& model = *setup.model;
   const bool fresh_pooler = has_fresh_pooler(model, options);
   AdapterFolder folder =
@@ -120,7 +120,7 @@ TrainerOptions tuned_trainer(const RunOptions& options, const Module& model) {
 }
 
 std::string write_tuned_model(const std::string& out, const RunOptions& options, RunSetup& setup) {
-  auto task = json_or_discarded<nlohmann::ordered_json>(setup.task->task_json());
+  auto task = json_or_discarded<OrderedJson>(setup.task->task_json());
   task["tune"] = options.tune;
   if (!setup.model->adapter.empty()) {
     write_adapter(out, options, setup, task);

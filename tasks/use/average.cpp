@@ -17,7 +17,6 @@ namespace sesame {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 
 // Keys of task.json that say how data is read, not what the head answers: they may differ.
 const std::set<std::string> kReading = {
@@ -31,24 +30,24 @@ const std::vector<std::string> kTaskFiles = {"surface.json", "target_tokenizer/v
                                              "target_tokenizer/tokenizer.json",
                                              "target_tokenizer/tokenizer_config.json"};
 
-std::string short_text(const json& value) {
+std::string short_text(const Json& value) {
   const std::string text = json_text(value);
   return text.size() <= 80 ? text : text.substr(0, 80) + "...";
 }
 
 // Throws Error unless `other` is an adapter of the same base and answers the same as `first`.
-void check_same(const json& first, const json& other, const std::string& a, const std::string& b) {
+void check_same(const Json& first, const Json& other, const std::string& a, const std::string& b) {
   std::set<std::string> keys;
-  for (const json* task : {&first, &other}) {
+  for (const Json* task : {&first, &other}) {
     for (const auto& [key, value] : task->items()) keys.insert(key);
   }
   for (const std::string& key : keys) {
     if (kReading.contains(key)) continue;
-    const json x = first.value(key, json()), y = other.value(key, json());
+    const Json x = first.value(key, Json()), y = other.value(key, Json());
     SESAME_CHECK(x == y, "average", "'{}' has \"{}\" {}, '{}' {}: expected heads for the same answers", a,
                  key, short_text(x), b, short_text(y));
   }
-  const auto hash = [](const json& task) { return task.at("base").value("hash", ""); };
+  const auto hash = [](const Json& task) { return task.at("base").value("hash", ""); };
   SESAME_CHECK(hash(first) == hash(other), "average",
                "'{}' was trained on the base with hash {}, '{}' on the one with {}: adapters of different "
                "models have no average",
@@ -82,12 +81,12 @@ std::string average_runs(const AverageOptions& options) {
   const std::vector<std::string>& models = options.models;
   SESAME_CHECK(models.size() >= 2, "--model", "an average wants two adapters or more, got {}", models.size());
   std::vector<AdapterFolder> folders;
-  json first;
+  Json first;
   for (const std::string& model : models) {
     std::error_code none;
     SESAME_CHECK(!fs::equivalent(model, options.out, none), "--out", "'{}' is one of --model: name another",
                  options.out);
-    const json task = read_task_json(model);
+    const Json task = read_task_json(model);
     SESAME_CHECK(task.is_object() && task.contains("base") && task["base"].is_object(), "average",
                  "'{}' holds a whole model: only adapters are averaged (train --tune adapter)", model);
     if (folders.empty()) {
@@ -104,10 +103,10 @@ std::string average_runs(const AverageOptions& options) {
   write_file_atomic(options.out + "/run.toml", options.run_toml);
   write_adapter_folder(options.out, mean);
   copy_task_files(models.front(), options.out);
-  auto task = json_or_discarded<nlohmann::ordered_json>(file_text(models.front() + "/task.json"));
+  auto task = json_or_discarded<OrderedJson>(file_text(models.front() + "/task.json"));
   task["average_of"] = models;
   write_file_atomic(options.out + "/task.json", json_text(task, 2) + "\n");  // last: the folder is complete
-  const nlohmann::ordered_json result = {
+  const OrderedJson result = {
       {"task", task["task"]}, {"adapters", models.size()}, {"base", task["base"]["hash"]}};
   return json_text(result);
 }

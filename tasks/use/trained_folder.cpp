@@ -22,9 +22,9 @@ struct BaseOfRun {
 
 std::optional<BaseOfRun> base_of(const std::string& directory) {
   const std::string path = directory + "/task.json";
-  const nlohmann::json json = read_task_json(directory);
+  const Json json = read_task_json(directory);
   if (!json.is_object() || !json.contains("base")) return std::nullopt;
-  const nlohmann::json& base = json["base"];
+  const Json& base = json["base"];
   const bool complete = base.is_object() && base.contains("directory") && base["directory"].is_string() &&
                         base.contains("hash") && base["hash"].is_string();
   SESAME_CHECK(complete, path, "\"base\" must name \"directory\" and \"hash\", found {}", json_text(base));

@@ -68,7 +68,7 @@ void bench_ops(std::int64_t rows, const BertConfig& config, std::int64_t batch, 
         t.zero_grad();
     }
     if (json) {
-      print_line(json_text(nlohmann::ordered_json(
+      print_line(json_text(OrderedJson(
           {{"what", one.name}, {"rows", rows}, {"forward_ms", forward}, {"backward_ms", backward_ms}})));
     } else {
       print_line(

@@ -14,11 +14,12 @@ std::string version_text();
 struct CommonOptions {
   int threads = 0;
   bool verbose = false;
+  bool ranks = false;  // the program can be started by mpirun: processes share its work
 };
 void add_common_options(CLI::App& app, CommonOptions& options);
 
 // Parses the command line and runs `body` with its result as the exit code. Wrong usage and Error end with
-// one line on stderr and exit code 2.
+// one line on stderr and exit code 2. Under mpirun, rank 0 alone has stdout and stderr, but for such errors.
 int run_program(CLI::App& app, int argc, char** argv, const CommonOptions& options,
                 const std::function<int()>& body);
 

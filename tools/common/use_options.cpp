@@ -2,6 +2,7 @@
 
 #include "autograd/backend/dispatch.h"
 #include "autograd/check.h"
+#include "tasks/ranks/agreement.h"
 #include "tasks/tasks.h"
 
 namespace sesame {
@@ -32,6 +33,23 @@ std::unique_ptr<Predictor> load_predictor(UseOptions& use, const std::string& de
                  use.models.front(), task, other, its);
   }
   return find_task(task).load(use);
+}
+
+void check_same_use(const UseOptions& use, const std::string& data) {
+  if (world().size() == 1) return;
+  SESAME_CHECK(data != "-", "--input",
+               "of several processes only the first has a standard input: name a file");
+  std::vector<Fact> facts = {{"--batch-tokens", std::to_string(use.batch_tokens)},
+                             {"--limit", std::to_string(use.limit)},
+                             {"--beam", std::to_string(use.decoding.beam)},
+                             {"the data", hash_of_file(data)}};
+  for (const std::string& model : use.models) {
+    for (const char* file : {"task.json", "config.json", "model.safetensors", "adapter.safetensors",
+                             "model_head.safetensors", "vocab.txt", "tokenizer.json"}) {
+      facts.push_back({model + "/" + file, hash_of_file(model + "/" + file)});
+    }
+  }
+  check_agreement(world(), facts);
 }
 
 }  // namespace sesame

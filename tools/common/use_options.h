@@ -15,4 +15,7 @@ void add_use_options(CLI::App& app, UseOptions& use, std::string& device);
 // of different tasks.
 std::unique_ptr<Predictor> load_predictor(UseOptions& use, const std::string& device, bool verbose);
 
+// Under mpirun: all ranks have the same models and the same `data`, which is a file. Throws Error otherwise.
+void check_same_use(const UseOptions& use, const std::string& data);
+
 }  // namespace sesame

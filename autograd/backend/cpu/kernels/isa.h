@@ -66,5 +66,17 @@ inline Range thread_share(int64_t n, int64_t align = 1) {
   return {begin < n ? begin : n, end < n ? end : n};
 }
 
+// GCC's shuffle of two vectors by the lanes' numbers, for clang, which wants them as constants.
+#if defined(__clang__)
+template <class Vector, class Order>
+inline Vector shuffle_lanes(Vector a, Vector b, Order order) {
+  constexpr int count = sizeof(Order) / sizeof(order[0]);
+  Vector out;
+  for (int i = 0; i < count; ++i) out[i] = order[i] < count ? a[order[i]] : b[order[i] - count];
+  return out;
+}
+#define __builtin_shuffle shuffle_lanes
+#endif
+
 }  // namespace SESAME_ISA
 }  // namespace sesame::cpu

@@ -27,23 +27,6 @@ double block_sum(const T* x, int64_t n) {
   return total;
 }
 
-template <class T>
-double block_sum_squares(const T* x, int64_t n) {
-  double lanes[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-#pragma omp simd
-    for (int lane = 0; lane < kLanes; ++lane) {
-      const double value = static_cast<double>(x[i + lane]);
-      lanes[lane] += value * value;
-    }
-  }
-  double total = 0;
-  for (; i < n; ++i) total += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  for (int lane = 0; lane < kLanes; ++lane) total += lanes[lane];
-  return total;
-}
-
 // Sum of block(x + begin, length) over one long row, in the order of the blocks.
 template <class T>
 double long_sum(double (*block)(const T*, int64_t), const T* x, int64_t n) {
@@ -193,19 +176,11 @@ void top_k(const View& values, const View& index, const View& x, int64_t k) {
                      top_rows(ptr<T>(values), ptr<int64_t>(index), ptr<const T>(x), x.size[0], x.size[1], k));
 }
 
-double sum_squares(const View& x) {
-  double total = 0;
-  SESAME_FLOAT_TYPES("sum_squares", x.dtype,
-                     total = long_sum<T>(block_sum_squares<T>, ptr<const T>(x), x.numel));
-  return total;
-}
-
 }  // namespace
 
 void fill_reduce(KernelTable& table) {
   table.reduce = reduce;
   table.top_k = top_k;
-  table.sum_squares = sum_squares;
 }
 
 SESAME_KERNELS_END
