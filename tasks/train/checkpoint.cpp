@@ -88,9 +88,8 @@ void load_weights(const std::string& path, const std::vector<NamedParameter>& pa
   }
 }
 
-// The keys that say how the examples of one update are cut into parts, and how many parts of `batch-size`
-// examples (with
-// --batch-tokens: of so many tokens) or examples they make.
+// How the examples of an update are cut into parts. update_size() is the number of its examples; with
+// --batch-tokens, which makes parts of its own, that of its parts.
 constexpr std::string_view kCuts[] = {"batch-size", "accumulate", "ranks"};
 
 std::int64_t update_size(const Json& options) {
