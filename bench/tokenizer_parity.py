@@ -11,6 +11,7 @@ Needs `pip install tokenizers`.
 """
 
 import argparse
+import codecs
 import gzip
 import itertools
 import json
@@ -105,6 +106,7 @@ def compare(tool, directory, text, plain_special=False):
     """(lines, differing lines, the first of these)"""
     tokenizer = reference(directory)
     tokenizer.encode_special_tokens = plain_special
+    text = text.removeprefix(codecs.BOM_UTF8)  # a mark of the file, which readers drop; Hugging Face's own is given lines
     lines, differing, shown = lines_of(text), 0, []
     with tempfile.NamedTemporaryFile() as file:
         file.write(text)

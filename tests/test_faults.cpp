@@ -31,6 +31,14 @@ void* operator new(std::size_t bytes) {
   ++living;
   return memory;
 }
+// The library's own calls this one through the first; AddressSanitizer's does not, and would miss the pair of delete.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void operator delete(void* memory) noexcept {
   if (memory != nullptr) --living;
   std::free(memory);

@@ -35,6 +35,7 @@ std::vector<std::vector<double>> BatchShare::all() {
                  "rank {} gave fewer batches than there are: it read other data", rank);
     std::memcpy(&count, given[rank].data() + at[rank], sizeof count);
     at[rank] += sizeof count;
+    if (count == 0) continue;  // memcpy wants two addresses even of nothing
     batches[i].resize(count);
     std::memcpy(batches[i].data(), given[rank].data() + at[rank], count * sizeof(double));
     at[rank] += count * sizeof(double);
