@@ -4,6 +4,9 @@
 . "$(dirname "$0")/common.sh"
 
 export OMP_WAIT_POLICY=passive  # the ranks of a test share few cores
+# Open MPI keeps what its plug-ins allocated and unloads them before the leak check, which then has no name to let pass.
+# Leaks of our own are looked for in the other scripts; wrong addresses and undefined behaviour are errors here too.
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
 mpi() {  # mpi <ranks> <command...>
   local ranks=$1; shift
   local root=()
