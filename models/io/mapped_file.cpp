@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <mutex>
 
@@ -62,12 +63,8 @@ void watch(const unsigned char* data, std::size_t size, const std::string& path)
   const std::lock_guard lock(mutex);
   for (Mapping& mapping : mappings) {
     if (mapping.begin != nullptr) continue;
-    const auto end =
-        fmt::format_to_n(mapping.message.begin(), mapping.message.size() - 1,
-                         "[{}] was cut short or lost while it was read: it must not change during a "
-                         "run\n",
-                         path);
-    *end.out = '\0';
+    std::snprintf(mapping.message.data(), mapping.message.size(),
+                  "[%s] was cut short or lost while it was read: it must not change during a run\n", path.c_str());
     mapping.size = size;
     mapping.begin = data;
     return;
