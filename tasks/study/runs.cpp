@@ -6,6 +6,10 @@
 #include <filesystem>
 #include <fstream>
 
+#ifdef __GLIBC__  // known from the headers above
+#include <malloc.h>
+#endif
+
 #include "autograd/allocator.h"
 #include "autograd/check.h"
 #include "autograd/random.h"
@@ -142,6 +146,10 @@ Weights solution(const StudyRun& run, const RunSetup& setup, const std::string& 
 }
 
 MemoryPeak::MemoryPeak() {
+  release_cached_memory();  // blocks of earlier runs would count as this one's
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
   std::ofstream clear("/proc/self/clear_refs");  // "5" sets the peak back to what is resident now
   clear << "5";
   clear.flush();
