@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Long runs on a small model: predict reads lines from standard input without end, train makes update after update with
-# evaluations and checkpoints. Memory, open files and lines or updates per second must stay where they are.
+# evaluations and checkpoints. Memory, open files and the lines or updates made in a second of processor time must stay
+# where they are: seconds of the clock, which are shown beside, depend on what else the machine does meanwhile.
 # tests/soak.sh [MINUTES [TOOLS]]: half of the time for each.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -21,10 +22,14 @@ trap finish EXIT
 failures=0
 fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
 
-# watch_process <name> <pid> <file whose lines count>: 20 samples over the time, the first two are the start-up.
+median() { printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
+# watch_process <name> <pid> <file whose lines count>: 20 samples over the time, the first two are the start-up. Files
+# are open for a moment when a checkpoint is written, so the medians of early and late samples are compared.
 watch_process() {
   local name=$1 pid=$2 counted=$3 seconds=$((minutes * 30)) sample
-  local lines=() memory=() files=() at=()
+  local lines=() memory=() files=() at=() cpu=()
+  local ticks; ticks=$(getconf CLK_TCK)
   local begin; begin=$(date +%s%N)
   for sample in $(seq 20); do
     sleep "$(awk "BEGIN { print $seconds / 20 }")"
@@ -32,13 +37,17 @@ watch_process() {
     memory+=("$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status")")
     files+=("$(ls "/proc/$pid/fd" | wc -l)")
     lines+=("$(wc -l <"$counted")") at+=($((($(date +%s%N) - begin) / 1000000)))
+    cpu+=("$(awk -v ticks="$ticks" '{ print int(($14 + $15) * 1000 / ticks) }' "/proc/$pid/stat")")
   done
   local early=$(((lines[8] - lines[2]) * 1000 / (at[8] - at[2]))) late=$(((lines[19] - lines[13]) * 1000 / (at[19] - at[13])))
-  echo "$name: ${lines[19]} lines in $((at[19] / 1000)) s; per second $early early, $late late;" \
-    "memory ${memory[2]} kB early, ${memory[19]} kB late; open files ${files[2]} early, ${files[19]} late"
+  local early_cpu=$(((lines[8] - lines[2]) * 1000 / (cpu[8] - cpu[2]))) late_cpu=$(((lines[19] - lines[13]) * 1000 / (cpu[19] - cpu[13])))
+  local early_files late_files
+  early_files=$(median "${files[@]:2:7}") late_files=$(median "${files[@]:13:7}")
+  echo "$name: ${lines[19]} lines in $((at[19] / 1000)) s; in a second of processor time $early_cpu early, $late_cpu late" \
+    "(of the clock $early, $late); memory ${memory[2]} kB early, ${memory[19]} kB late; open files $early_files early, $late_files late"
   [ "${memory[19]}" -le $((memory[2] + memory[2] / 50 + 1024)) ] || fail "$name: memory grows"
-  [ "${files[19]}" -le "${files[2]}" ] || fail "$name: open files grow"
-  [ "$late" -ge $((early * 8 / 10)) ] || fail "$name: gets slower"
+  [ "$late_files" -le "$early_files" ] || fail "$name: open files grow"
+  [ "$late_cpu" -ge $((early_cpu * 8 / 10)) ] || fail "$name: gets slower"
 }
 
 printf 'text\tlabel\n' >"$scratch/train.tsv"

@@ -68,11 +68,16 @@ TEST_CASE("a missing or broken vocabulary is one clear line") {
 
 TEST_CASE("broken JSON is refused with the place") {
   CHECK(load_error("tokenizer.json", "{\n\"model\": }") ==
-        "[tokenizer.json:2] not valid JSON: broken at byte 12 of 12");
-  CHECK(load_error("tokenizer.json", "") == "[tokenizer.json:1] not valid JSON: broken at byte 0 of 0");
+        "[tokenizer.json] is not valid UTF-8 JSON: parse error at line 2, column 10: syntax error while "
+        "parsing "
+        "value - unexpected '}'; expected '[', '{', or a literal");
+  CHECK(load_error("tokenizer.json", "")
+            .starts_with("[tokenizer.json] is not valid UTF-8 JSON: parse error at line 1"));
+  CHECK(load_error("tokenizer.json", R"({"version": 1e999})")
+            .starts_with("[tokenizer.json] is not valid UTF-8 JSON: number"));
   CHECK(load_error("tokenizer.json", "[1]") == "[tokenizer.json] wanted a JSON object, got array");
   CHECK(load_error("tokenizer.json", R"({"model": {"vocab": {"a": 1, "a": 2}}})") ==
-        "[tokenizer.json] key \"a\" stands twice in one object");
+        "[tokenizer.json] key \"a\" appears twice in one JSON object");
   CHECK(load_error("tokenizer.json", "{\"model\": " + std::string(100'000, '[') + std::string(100'000, ']') +
                                          "}") == "[tokenizer.json] JSON is nested deeper than 64 levels");
   const std::string bytes = tokenizer_json().dump();

@@ -1,33 +1,13 @@
 #include "models/tokenizer/json_reader.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <unordered_set>
+
+#include "models/io/strict_json.h"
 
 namespace sesame::tokenizer_json {
 
 Json parse(const std::string& bytes, const std::string& where) {
-  std::vector<std::unordered_set<std::string>> open;  // keys of the objects around the current place
-  std::string repeated;
-  const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
-    SESAME_CHECK(depth < 64, where, "JSON is nested deeper than 64 levels");
-    if (event == Json::parse_event_t::object_start) open.emplace_back();
-    if (event == Json::parse_event_t::object_end) open.pop_back();
-    if (event == Json::parse_event_t::key && repeated.empty()) {
-      const auto& key = value.get_ref<const std::string&>();
-      if (!open.back().insert(key).second) repeated = key;
-    }
-    return true;
-  };
-  Json json;
-  try {
-    json = Json::parse(bytes, watch);
-  } catch (const Json::parse_error& error) {
-    const size_t byte = std::min(error.byte, bytes.size());
-    const auto line = 1 + std::count(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(byte), '\n');
-    fail(fmt::format("{}:{}", where, line), "not valid JSON: broken at byte {} of {}", byte, bytes.size());
-  }
-  SESAME_CHECK(repeated.empty(), where, "key \"{}\" stands twice in one object", repeated);
+  Json json = parse_json(bytes, where);
   SESAME_CHECK(json.is_object(), where, "wanted a JSON object, got {}", json.type_name());
   return json;
 }

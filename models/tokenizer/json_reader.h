@@ -10,7 +10,7 @@ namespace sesame::tokenizer_json {
 
 using Json = nlohmann::json;
 
-// Parses an object; refuses malformed JSON (with line and byte) and keys that stand twice in one object.
+// Parses an object by the rules of models/io/strict_json.h.
 Json parse(const std::string& bytes, const std::string& where);
 
 // The member `key` of an object, or null where it is absent.

@@ -32,7 +32,9 @@ Json number(double value) {
 }
 
 double read_number(const Json& json) {
-  return json.is_string() ? std::stod(json.get<std::string>()) : json.get<double>();
+  if (json == "nan") return std::nan("");
+  if (json == "inf" || json == "-inf") return json == "inf" ? HUGE_VAL : -HUGE_VAL;
+  return json.get<double>();
 }
 
 Json to_json(const TrainState& s) {
@@ -51,6 +53,11 @@ Json to_json(const TrainState& s) {
 
 TrainState read_state(const Json& json, const std::string& path) {
   TrainState s;
+  for (const char* key :
+       {"step", "examples", "tokens", "best_step", "evaluations_without_gain", "skipped_steps"}) {
+    const bool count = !json.is_object() || !json.contains(key) || json[key].is_number_integer();
+    SESAME_CHECK(count, path, "\"{}\" is {}: expected a whole number", key, json_text(json[key]));
+  }
   try {
     s.step = json.at("step");
     s.examples = json.at("examples");

@@ -28,9 +28,12 @@ void read_task_json(const std::string& directory, const std::string& task,
     SESAME_CHECK(json.at("format") == 1 && own == task, path,
                  "holds task '{}' in format {}: expected task '{}' in format 1", own,
                  json_text(json.at("format")), task);
-    for (const auto& [key, value] : json.items()) {  // lengths and counts, all of them
-      SESAME_CHECK(!value.is_number_integer() || (value >= 0 && value <= kLargestCount), path,
-                   "\"{}\" is {}: expected 0 to {}", key, json_text(value), kLargestCount);
+    for (const auto& [key, value] : json.items()) {
+      if (!value.is_number() || key == "null_threshold")
+        continue;  // a score; all others are lengths and counts
+      SESAME_CHECK(value.is_number_integer() && value >= 0 && value <= kLargestCount, path,
+                   "\"{}\" is {}: expected a whole number from 0 to {}", key, json_text(value),
+                   kLargestCount);
     }
     read(json);
   } catch (const Json::exception& error) {
