@@ -130,13 +130,16 @@ TEST_CASE("backward says when the gradient of a leaf is complete, once for each"
 // Three leaves, of which the last is used by no rank and the second by rank 1 alone; buckets of 1 byte (each
 // leaf in place), of two leaves, of all.
 TEST_CASE("gradients of all ranks add up, whatever the buckets, and what nobody used has none") {
-  for (const std::int64_t bucket_bytes : {1, 32, 1 << 20}) {
+  for (const auto& [bucket_bytes, by_device_sum] :
+       {std::pair<std::int64_t, bool>{1, false}, {32, false}, {1 << 20, false}, {1, true}, {32, true}}) {
     CAPTURE(bucket_bytes);
+    CAPTURE(by_device_sum);
     Meeting meeting(3);
     std::mutex checking;
     on_ranks(meeting, [&](Comm& comm) {
       const Tensor a = parameter({1, 2}), b = parameter({3, 4}), unused = parameter({5, 6});
-      GradientSum gradients(comm, {a, b, unused}, bucket_bytes);
+      const std::unique_ptr<DeviceSum> devices = by_device_sum ? make_host_sum(comm) : nullptr;
+      GradientSum gradients(comm, {a, b, unused}, bucket_bytes, devices.get());
       for (int step = 0; step < 3; ++step) {
         const BackwardOptions pass{.leaf_done = [&](const Tensor& leaf) { gradients.ready(leaf); }};
         const double own = comm.rank() + 1;

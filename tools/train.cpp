@@ -194,7 +194,7 @@ std::string train_seeds(const CLI::App& app, const RunOptions& options, int seed
 }
 
 int run(CLI::App& app, Arguments& a) {
-  a.run.device = Device::parse(a.device);
+  a.run.device = device_of_rank(a.device);
   parse_dtype(a.dtype, a.run);
   a.run.trainer.schedule = parse_schedule(a.run.schedule);
   a.run.verbose = a.common.verbose;

@@ -1,10 +1,16 @@
 // The one place where a device is looked up.
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "autograd/backend/kernel_table.h"
 #include "autograd/device.h"
 
 namespace sesame {
+
+class Comm;
+class DeviceSum;
 
 // The kernels of a device. Throws Error for CUDA where this build or machine has none.
 const KernelTable& kernels(Device device);
@@ -19,6 +25,10 @@ namespace cuda {
 // Supplied by backend/cuda/ or by the stub in backend/no_cuda/.
 const KernelTable& table(int index);
 int device_count();
+// What sums over ranks between devices (autograd/comm/device_sum.h), and why this process has none ("": it
+// has one). Every rank calls make_sum.
+std::string sum_obstacle();
+std::unique_ptr<DeviceSum> make_sum(Comm& comm, int index);
 }  // namespace cuda
 
 }  // namespace sesame

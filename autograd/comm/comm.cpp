@@ -33,6 +33,14 @@ int number_of(const char* variable) {
   return text == nullptr ? -1 : std::atoi(text);
 }
 
+// Number of this process among those of its machine: Open MPI, MPICH, Slurm.
+int number_on_machine() {
+  for (const char* variable : {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}) {
+    if (number_of(variable) >= 0) return number_of(variable);
+  }
+  return 0;
+}
+
 double seconds_of(const char* variable, double otherwise) {
   const char* text = std::getenv(variable);
   if (text == nullptr) return otherwise;
@@ -79,10 +87,11 @@ Launch launched() {
   // srun sets its variables for every step, also for ones that are no MPI program: PMI's are the sign.
   for (const auto& [size, rank] :
        {std::pair("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), std::pair("PMI_SIZE", "PMI_RANK")}) {
-    if (number_of(size) > 0 && number_of(rank) >= 0) return {number_of(rank), number_of(size)};
+    if (number_of(size) > 0 && number_of(rank) >= 0)
+      return {number_of(rank), number_of(size), number_on_machine()};
   }
   if (std::getenv("PMIX_RANK") != nullptr && number_of("SLURM_NTASKS") > 0) {  // srun --mpi=pmix
-    return {number_of("PMIX_RANK"), number_of("SLURM_NTASKS")};
+    return {number_of("PMIX_RANK"), number_of("SLURM_NTASKS"), number_on_machine()};
   }
   return {};
 }

@@ -1,6 +1,6 @@
 // Several processes ("ranks") that work on one job. An algorithm written for many runs unchanged on one: the
-// null twin has rank 0 of 1 and nothing to send. MPI stands behind the interface on the CPU
-// (mpi/mpi_comm.cpp); there is no transport for device memory yet.
+// null twin has rank 0 of 1 and nothing to send. MPI stands behind the interface (mpi/mpi_comm.cpp), for
+// memory of the host; device_sum.h sums what lies on devices.
 #pragma once
 
 #include <cstddef>
@@ -65,6 +65,7 @@ std::unique_ptr<Comm> make_mpi_comm();
 // any.
 struct Launch {
   int rank = 0, size = 1;
+  int on_machine = 0;  // number among the processes of this machine
 };
 Launch launched();
 

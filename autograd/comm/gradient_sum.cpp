@@ -12,26 +12,17 @@ std::int64_t bytes_of(const Tensor& leaf) {
   return leaf.numel() * static_cast<std::int64_t>(dtype_size(leaf.dtype()));
 }
 
-Comm::Started start_sum_of(Comm& comm, Tensor& values) {
-  const auto count = static_cast<std::size_t>(values.numel());
-  if (values.dtype() == DType::Float64)
-    return comm.start_sum(std::span(values.mutable_data<double>(), count));
-  return comm.start_sum(std::span(values.mutable_data<float>(), count));
-}
-
 }  // namespace
 
-GradientSum::GradientSum(Comm& comm, std::vector<Tensor> leaves, std::int64_t bucket_bytes)
-    : comm_(comm), leaves_(std::move(leaves)), bucket_bytes_(bucket_bytes) {
+GradientSum::GradientSum(Comm& comm, std::vector<Tensor> leaves, std::int64_t bucket_bytes,
+                         DeviceSum* devices)
+    : comm_(comm), devices_(devices), leaves_(std::move(leaves)), bucket_bytes_(bucket_bytes) {
   if (comm_.size() == 1) return;
   std::vector<std::size_t> order;  // backward comes to the last first
   for (std::size_t i = leaves_.size(); i-- > 0;) {
     const Tensor& leaf = leaves_[i];
-    SESAME_CHECK(
-        leaf.device() == Device{}, "ranks",
-        "several ranks train on the CPU only, and this parameter lies on {}: start one process, or use "
-        "--device cpu",
-        leaf.device().name());
+    SESAME_CHECK(leaf.device() == leaves_[0].device() && (devices_ != nullptr || leaf.device() == Device{}),
+                 "ranks", "gradients on {} need a DeviceSum, and all on one device", leaf.device().name());
     SESAME_CHECK(leaf.dtype() == leaves_[0].dtype() &&
                      (leaf.dtype() == DType::Float32 || leaf.dtype() == DType::Float64),
                  "ranks", "gradients of {} cannot be summed", dtype_name(leaf.dtype()));
@@ -57,7 +48,7 @@ void GradientSum::make_buckets(const std::vector<std::size_t>& order) {
   }
   for (Bucket& bucket : buckets_) {
     const bool alone = bytes_of(leaves_[bucket.leaves[0]]) >= bucket_bytes_;
-    if (!alone) bucket.values = Tensor::empty({bucket.numel}, {.dtype = leaves_[bucket.leaves[0]].dtype()});
+    if (!alone) bucket.values = Tensor::empty({bucket.numel}, leaves_[bucket.leaves[0]].options());
   }
 }
 
@@ -92,7 +83,7 @@ void GradientSum::start(Bucket& bucket) {
     if (!leaf.grad().defined()) leaf.set_grad(Tensor::zeros(leaf.shape(), leaf.options()));
     Tensor grad = leaf.grad();
     if (!grad.is_contiguous()) leaf.set_grad(grad = grad.contiguous());
-    bucket.sum = start_sum_of(comm_, grad);
+    start_sum(bucket, grad);
     return;
   }
   std::int64_t begin = 0;
@@ -106,7 +97,18 @@ void GradientSum::start(Bucket& bucket) {
     }
     begin += leaf.numel();
   }
-  bucket.sum = start_sum_of(comm_, bucket.values);
+  start_sum(bucket, bucket.values);
+}
+
+void GradientSum::start_sum(Bucket& bucket, Tensor& values) {
+  const auto count = static_cast<std::size_t>(values.numel());
+  if (devices_ != nullptr) {
+    devices_->start(values);
+  } else if (values.dtype() == DType::Float64) {
+    bucket.sum = comm_.start_sum(std::span(values.mutable_data<double>(), count));
+  } else {
+    bucket.sum = comm_.start_sum(std::span(values.mutable_data<float>(), count));
+  }
 }
 
 // Gradients become views of the bucket: nothing is copied back.
@@ -133,6 +135,7 @@ void GradientSum::finish(std::span<double> numbers) {
   while (next_ < buckets_.size()) start(buckets_[next_++]);
   Comm::Started started = comm_.start_sum(tail);
   comm_.wait(started);
+  if (devices_ != nullptr) devices_->wait();
   std::copy_n(tail.begin(), numbers.size(), numbers.begin());
   for (Bucket& bucket : buckets_) take_back(bucket, std::span(tail).subspan(numbers.size()));
   next_ = 0;

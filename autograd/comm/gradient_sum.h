@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "autograd/comm/comm.h"
+#include "autograd/comm/device_sum.h"
 #include "autograd/tensor.h"
 
 namespace sesame {
@@ -17,9 +18,11 @@ class GradientSum {
  public:
   static constexpr std::int64_t kBucketBytes = 4 << 20;
 
-  // `leaves` (the same on every rank, float32 or float64 on the CPU) in about the order in which the forward
-  // pass uses them. Throws Error for others.
-  GradientSum(Comm& comm, std::vector<Tensor> leaves, std::int64_t bucket_bytes = kBucketBytes);
+  // `leaves` (the same on every rank, float32 or float64, all on one device) in about the order in which the
+  // forward pass uses them. On another device than the CPU they need `devices`, which outlives this object.
+  // Throws Error for others.
+  GradientSum(Comm& comm, std::vector<Tensor> leaves, std::int64_t bucket_bytes = kBucketBytes,
+              DeviceSum* devices = nullptr);
 
   // The gradient of this leaf is complete; others are ignored. For BackwardOptions::leaf_done of the last
   // pass of a step.
@@ -40,10 +43,12 @@ class GradientSum {
   void make_buckets(const std::vector<std::size_t>& order);
   void order_as_seen();
   void start(Bucket& bucket);
+  void start_sum(Bucket& bucket, Tensor& values);
   void start_next();
   void take_back(Bucket& bucket, std::span<const double> owners);
 
   Comm& comm_;
+  DeviceSum* devices_;
   std::vector<Tensor> leaves_;
   std::unordered_map<const void*, std::size_t> number_of_;  // a leaf's id -> its place in leaves_
   std::int64_t bucket_bytes_;

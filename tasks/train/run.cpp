@@ -201,7 +201,8 @@ void check_ranks(const RunOptions& options, const RunSetup& setup) {
   if (world().size() == 1) return;
   std::vector<Fact> facts = facts_of_options(options.trainer.fingerprint);
   facts.push_back({"--resume", options.trainer.resume ? "on" : "off"});
-  facts.push_back({"--device", options.device.name()});
+  const std::string device = options.device.name();  // its number may differ
+  facts.push_back({"--device", device.substr(0, device.find(':'))});
   facts.push_back({"the training data", hash_of_file(options.train)});
   facts.push_back({"the development data", hash_of_file(options.dev)});
   facts.push_back({"the vocabulary", hash_of_tokens(setup.tokenizer)});

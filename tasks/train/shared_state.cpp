@@ -8,12 +8,14 @@ void share_values(Comm& comm, const std::vector<NamedParameter>& parameters) {
   if (comm.size() == 1) return;
   const NoGradGuard no_grad;
   for (NamedParameter p : parameters) {
-    SESAME_CHECK(p.tensor.is_contiguous() && p.tensor.device() == Device{}, "ranks",
-                 "'{}' {} on {} cannot be sent from here", p.name, p.tensor.shape(),
-                 p.tensor.device().name());
+    SESAME_CHECK(p.tensor.is_contiguous(), "ranks", "'{}' {} cannot be sent from here", p.name,
+                 p.tensor.shape());
     p.tensor.begin_write("share_values");
     const auto bytes = static_cast<std::size_t>(p.tensor.numel()) * dtype_size(p.tensor.dtype());
-    comm.broadcast(std::span(static_cast<std::byte*>(p.tensor.view().data), bytes));
+    const bool on_host = p.tensor.device() == Device{};
+    Tensor values = on_host ? p.tensor : p.tensor.detach().to(Device{});
+    comm.broadcast(std::span(static_cast<std::byte*>(values.view().data), bytes));
+    if (!on_host) p.tensor.copy_(values);
   }
 }
 

@@ -79,6 +79,7 @@ class Run {
   std::vector<NamedParameter> trained_;   // what checkpoints hold: the rest is as the run begins with it
   std::vector<NamedParameter> measured_;  // of which this rank takes the gradient's norm
   AdamW optimizer_;
+  std::unique_ptr<DeviceSum> device_sum_;  // where the weights lie on a device
   std::unique_ptr<GradientSum> gradients_;
   Checkpoints checkpoints_;  // rank 0's, as are the logs
   std::string metric_;
@@ -186,7 +187,12 @@ void Run::begin_epoch(std::int64_t epoch) {
   for (const NamedParameter& p : trained_) {
     if (p.tensor.requires_grad()) leaves.push_back(p.tensor);
   }
-  gradients_ = std::make_unique<GradientSum>(comm_, std::move(leaves));
+  if (comm_.size() > 1 && !device_sum_ && !(trained_.at(0).tensor.device() == Device{})) {
+    device_sum_ = make_device_sum(comm_, trained_[0].tensor.device());
+    progress_->message("gradients are summed by " + device_sum_->description());
+  }
+  gradients_ =
+      std::make_unique<GradientSum>(comm_, std::move(leaves), GradientSum::kBucketBytes, device_sum_.get());
 }
 
 // A non-finite loss or gradient spoils the weights for good: the update is left out, and counted.

@@ -55,3 +55,16 @@ same whole again
 cp -r whole part && rm -r part/result.json part/checkpoints/step-00000006 part/checkpoints/step-00000008
 accepts long part --resume
 same whole part
+
+# Two ranks, which share the device where there is one only, are one rank of twice the batch.
+if command -v mpirun >/dev/null; then
+  root=()
+  [ "$(id -u)" -ne 0 ] || root=(--allow-run-as-root)
+  accepts train classify classify.tsv one-rank --device cuda --batch-size 2
+  accepts mpirun "${root[@]}" --oversubscribe --bind-to none -n 2 "$tools/train" --task classify --model "$model" \
+    --train classify.tsv --dev classify.tsv --out two-ranks --max-length 24 --epochs 4 --lr 1e-3 --seed 3 --device cuda --batch-size 1
+  says '"ranks":2'
+  close one-rank two-ranks 1e-4
+else
+  echo "skipped: two ranks (no mpirun)"
+fi

@@ -7,6 +7,7 @@
 #include "autograd/allocator.h"
 #include "autograd/backend/dispatch.h"
 #include "autograd/check.h"
+#include "autograd/comm/device_sum.h"
 #include "autograd/ops/loss.h"
 #include "autograd/ops/op_support.h"
 #include "autograd/ops/pointwise.h"
@@ -157,6 +158,27 @@ TEST_CASE("what has no row in the tables of ops: top_k, write_rows, SGD") {
     return doubles(weight);
   };
   CHECK(largest_difference(stepped({}), stepped(kDevice)) < 1e-5);
+}
+
+// More ranks than one: tasks.sh.
+TEST_CASE("sums of one rank are its own numbers, by NCCL and through the host's memory") {
+  const auto comm = make_null_comm();
+  std::vector<std::unique_ptr<DeviceSum>> ways;
+  ways.push_back(make_host_sum(*comm));
+  if (cuda::sum_obstacle().empty()) {
+    ways.push_back(cuda::make_sum(*comm, 0));
+  } else {
+    MESSAGE("without NCCL: " << cuda::sum_obstacle());
+  }
+  for (const auto& way : ways) {
+    CAPTURE(way->description());
+    const Tensor values = Tensor::from(std::vector<float>{1, 2, 3}).to(kDevice);
+    for (int i = 0; i < 2; ++i) {
+      way->start(values);
+      way->wait();
+      CHECK(values.to(Device{}).to_vector<float>() == std::vector<float>{1, 2, 3});
+    }
+  }
 }
 
 TEST_CASE("errors on a device") {

@@ -5,6 +5,8 @@
 #include <functional>
 #include <string>
 
+#include "autograd/device.h"
+
 namespace sesame {
 
 // "sesame 0.1.0; cpu/avx2 kernels; OpenBLAS 0.3.21 Haswell, OpenMP, 2 threads; no CUDA".
@@ -22,6 +24,10 @@ void add_common_options(CLI::App& app, CommonOptions& options);
 // one line on stderr and exit code 2. Under mpirun, rank 0 alone has stdout and stderr, but for such errors.
 int run_program(CLI::App& app, int argc, char** argv, const CommonOptions& options,
                 const std::function<int()>& body);
+
+// The device that --device names in this process: several ranks take the devices of their machine in turn,
+// unless the name has a number. Throws Error on anything else than a device's name.
+Device device_of_rank(const std::string& name);
 
 // A line on stdout; throws Error when it cannot be written (a full disk).
 void print_line(const std::string& text);

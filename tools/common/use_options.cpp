@@ -19,7 +19,7 @@ void add_use_options(CLI::App& app, UseOptions& use, std::string& device) {
 }
 
 std::unique_ptr<Predictor> load_predictor(UseOptions& use, const std::string& device, bool verbose) {
-  use.device = Device::parse(device);
+  use.device = device_of_rank(device);
   use.verbose = verbose;
   kernels(use.device);  // says now when there is no such device
   SESAME_CHECK(!use.models.empty(), "--model", "names no model");

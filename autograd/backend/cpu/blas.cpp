@@ -13,6 +13,7 @@
 
 #include "autograd/backend/cpu/host.h"
 #include "autograd/backend/dispatch.h"
+#include "autograd/backend/shared_library.h"
 #include "autograd/check.h"
 
 namespace sesame::cpu {
@@ -41,22 +42,19 @@ void* open_library() {
   return library;
 }
 
-template <class Function>
-void find(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(dlsym(library, name));
-  SESAME_CHECK(function != nullptr, "cpu", "OpenBLAS lacks {}: {}", name, dlerror());
-}
-
 const Blas& blas() {
   static const Blas loaded = [] {
     Blas b{};
     void* library = open_library();
-    find(library, "cblas_sgemm", b.sgemm);
-    find(library, "cblas_dgemm", b.dgemm);
-    find(library, "openblas_set_num_threads", b.set_num_threads);
-    find(library, "openblas_get_parallel", b.get_parallel);
-    find(library, "openblas_get_config", b.get_config);
-    find(library, "openblas_get_corename", b.get_corename);
+    const auto find = [&](const char* name, auto& function) {
+      find_function(library, "cpu", "OpenBLAS", name, function);
+    };
+    find("cblas_sgemm", b.sgemm);
+    find("cblas_dgemm", b.dgemm);
+    find("openblas_set_num_threads", b.set_num_threads);
+    find("openblas_get_parallel", b.get_parallel);
+    find("openblas_get_config", b.get_config);
+    find("openblas_get_corename", b.get_corename);
     return b;
   }();
   return loaded;

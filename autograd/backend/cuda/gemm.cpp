@@ -8,6 +8,7 @@
 #include <string>
 
 #include "autograd/backend/cuda/runtime.h"
+#include "autograd/backend/shared_library.h"
 #include "autograd/check.h"
 
 namespace sesame::cuda {
@@ -27,12 +28,6 @@ struct CublasLt {
   decltype(&cublasLtMatmulPreferenceSetAttribute) preference_set;
 };
 
-template <class Function>
-void find(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(dlsym(library, name));
-  SESAME_CHECK(function != nullptr, "gemm", "cuBLASLt lacks {}: {}", name, dlerror());
-}
-
 const CublasLt& cublas() {
   static const CublasLt loaded = [] {
     void* library = dlopen("libcublasLt.so." SESAME_CUDA_MAJOR, RTLD_NOW | RTLD_LOCAL);
@@ -40,16 +35,19 @@ const CublasLt& cublas() {
     SESAME_CHECK(library != nullptr, "gemm",
                  "cannot open cuBLASLt ({}): install the CUDA {} runtime libraries", dlerror(),
                  SESAME_CUDA_MAJOR);
+    const auto find = [&](const char* name, auto& function) {
+      find_function(library, "gemm", "cuBLASLt", name, function);
+    };
     CublasLt lt{};
-    find(library, "cublasLtCreate", lt.create);
-    find(library, "cublasLtMatmul", lt.matmul);
-    find(library, "cublasLtMatmulAlgoGetHeuristic", lt.heuristic);
-    find(library, "cublasLtMatmulDescInit_internal", lt.desc_init);
-    find(library, "cublasLtMatmulDescSetAttribute", lt.desc_set);
-    find(library, "cublasLtMatrixLayoutInit_internal", lt.layout_init);
-    find(library, "cublasLtMatrixLayoutSetAttribute", lt.layout_set);
-    find(library, "cublasLtMatmulPreferenceInit_internal", lt.preference_init);
-    find(library, "cublasLtMatmulPreferenceSetAttribute", lt.preference_set);
+    find("cublasLtCreate", lt.create);
+    find("cublasLtMatmul", lt.matmul);
+    find("cublasLtMatmulAlgoGetHeuristic", lt.heuristic);
+    find("cublasLtMatmulDescInit_internal", lt.desc_init);
+    find("cublasLtMatmulDescSetAttribute", lt.desc_set);
+    find("cublasLtMatrixLayoutInit_internal", lt.layout_init);
+    find("cublasLtMatrixLayoutSetAttribute", lt.layout_set);
+    find("cublasLtMatmulPreferenceInit_internal", lt.preference_init);
+    find("cublasLtMatmulPreferenceSetAttribute", lt.preference_set);
     return lt;
   }();
   return loaded;

@@ -1,6 +1,7 @@
 // Stands in for backend/cuda/ in a build without the CUDA toolkit.
 #include "autograd/backend/dispatch.h"
 #include "autograd/check.h"
+#include "autograd/comm/device_sum.h"
 
 namespace sesame::cuda {
 
@@ -9,5 +10,9 @@ const KernelTable& table(int index) {
 }
 
 int device_count() { return 0; }
+
+std::string sum_obstacle() { return "this build has no CUDA backend"; }
+
+std::unique_ptr<DeviceSum> make_sum(Comm&, int) { fail("ranks", "{}", sum_obstacle()); }
 
 }  // namespace sesame::cuda
