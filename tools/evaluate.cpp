@@ -2,6 +2,7 @@
 #include "autograd/check.h"
 #include "tasks/tasks.h"
 #include "tools/common/program.h"
+#include "tools/common/unused_options.h"
 #include "tools/common/use_options.h"
 
 namespace sesame {
@@ -27,10 +28,11 @@ Metrics score_predictions(const Arguments& a) {
                                 .limit = a.use.limit});
 }
 
-int run(Arguments& a) {
+int run(const CLI::App& app, Arguments& a) {
   SESAME_CHECK(a.use.models.empty() != a.predictions.empty(), "evaluate",
                "give either --model or --predictions");
   check_same_use(a.use, a.data);
+  if (a.predictions.empty()) say_unused_options(app, trained_task(a.use.models.front()));
   const Metrics metrics = a.predictions.empty()
                               ? load_predictor(a.use, a.device, a.common.verbose)->evaluate(a.data)
                               : score_predictions(a);
@@ -67,5 +69,5 @@ int main(int argc, char** argv) {
       "  evaluate --model runs/first --data dev.tsv\n"
       "  evaluate --predictions predictions.jsonl --data dev.tsv --preset sst2\n"
       "  evaluate --predictions squad_predictions.json --data dev-v1.1.json --preset squad");
-  return run_program(app, argc, argv, a.common, [&] { return run(a); });
+  return run_program(app, argc, argv, a.common, [&] { return run(app, a); });
 }

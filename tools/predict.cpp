@@ -6,6 +6,7 @@
 #include "models/io/atomic_file.h"
 #include "tasks/tasks.h"
 #include "tools/common/program.h"
+#include "tools/common/unused_options.h"
 #include "tools/common/use_options.h"
 
 namespace sesame {
@@ -29,8 +30,9 @@ void add_decoding_options(CLI::App& app, DecodingOptions& d) {
   app.add_option("--seed", d.seed, "generate: of the draws");
 }
 
-int run(Arguments& a) {
+int run(const CLI::App& app, Arguments& a) {
   const std::unique_ptr<Predictor> predictor = load_predictor(a.use, a.device, a.common.verbose);
+  say_unused_options(app, trained_task(a.use.models.front()));
   check_same_use(a.use, a.input);
   std::unique_ptr<AtomicFile> file;
   if (!a.output.empty() && world().leads()) file = std::make_unique<AtomicFile>(a.output);
@@ -59,7 +61,7 @@ int main(int argc, char** argv) {
   app.add_option("--input", a.input,
                  "File in a format of train, or plain lines (several texts: tab); - for stdin");
   app.add_option("--output", a.output, "File to write; default: stdout");
-  app.add_flag("--logits", a.use.logits, "Add the raw outputs of the classifier");
+  app.add_flag("--logits", a.use.logits, "classify, tag, extract: add the raw outputs of the classifier");
   app.add_option("--n-best", a.use.n_best, "extract, generate: so many answers with their scores");
   add_decoding_options(app, a.use.decoding);
   app.footer(
@@ -67,5 +69,5 @@ int main(int argc, char** argv) {
       "  echo 'A quiet, generous film.' | predict --model runs/first --input -\n"
       "  predict --model runs/a --model runs/b --input dev.tsv --output predictions.jsonl\n"
       "  predict --model runs/translation --input news.txt --beam 4");
-  return run_program(app, argc, argv, a.common, [&] { return run(a); });
+  return run_program(app, argc, argv, a.common, [&] { return run(app, a); });
 }

@@ -12,6 +12,7 @@
 #include "tasks/train/run_folder.h"
 #include "tools/common/program.h"
 #include "tools/common/toml_config.h"
+#include "tools/common/unused_options.h"
 
 namespace sesame {
 namespace {
@@ -36,14 +37,15 @@ void add_data_options(CLI::App& app, RunOptions& run) {
   app.add_option("--columns", run.columns, "Columns by name: text=sentence1,text2=sentence2,label=gold");
   app.add_option("--format", run.format,
                  "auto, tsv, csv, jsonl, conll, conllu, squad (default: by extension)");
-  app.add_option("--labels", run.labels, "What the label column holds: auto, class, multi, number");
-  app.add_option("--label-separator", run.label_separator, "Between the labels of a cell with several");
+  app.add_option("--labels", run.labels, "classify: what the label column holds: auto, class, multi, number");
+  app.add_option("--label-separator", run.label_separator,
+                 "classify: between the labels of a cell with several");
   app.add_option("--limit", run.limit, "Only the first N training examples");
   app.add_option("--dev-limit", run.dev_limit, "Only the first N development examples");
   app.add_option("--max-length", run.max_length,
                  "Tokens per input, special ones included (default: 128; extract 384)");
   app.add_option("--stride", run.stride,
-                 "Tokens that neighbouring windows of a long text share (tag, extract)");
+                 "tag, extract: tokens that neighbouring windows of a long text share");
   app.add_option("--question", run.question, "extract: the question, for data that has none");
   app.add_option("--max-target-length", run.max_target_length,
                  "generate: tokens of a target, the end token included (default: 128)");
@@ -55,20 +57,22 @@ void add_model_options(CLI::App& app, Arguments& a) {
   RunOptions& run = a.run;
   app.add_option("--model", run.model, "Hugging Face directory of a BERT model")->required();
   app.add_option("--init", run.init, "pretrained, or random: keep the shape, forget the weights");
-  app.add_option("--head", run.head, "Classifier: linear, or mlp with one hidden layer");
-  app.add_option("--pool", run.pool, "What the class is read from: cls, mean, max, attention");
+  app.add_option("--head", run.head,
+                 "classify, tag, extract: the classifier, linear or mlp (one hidden layer)");
+  app.add_option("--pool", run.pool, "classify: what the class is read from: cls, mean, max, attention");
   app.add_option("--features", run.features,
                  "What the head reads: last (layer), mix (learned weights of all layers), concat:K");
-  app.add_flag("--features-norm", run.features_norm, "Normalise each layer before mix or concat");
+  app.add_flag("--features-norm", run.features_norm, "--features mix, concat: normalise each layer before");
   app.add_option("--decode", run.decode,
                  "tag: free, legal (only what the tagging scheme allows), crf (a conditional random field)");
   app.add_option("--max-answer", run.max_answer, "extract: longest answer in tokens");
   app.add_option(
       "--generator", run.generator,
       "generate: decoder (encoder, attention, decoder), or self (the model continues its own input)");
-  app.add_option("--decoder-layers", run.decoder_layers, "Layers of the decoder");
-  app.add_option("--target-vocab", run.target_vocab,
-                 "Size of a cased vocabulary made from the targets, for the decoder; 0: the encoder's");
+  app.add_option("--decoder-layers", run.decoder_layers, "--generator decoder: its layers");
+  app.add_option(
+      "--target-vocab", run.target_vocab,
+      "generate: size of a cased vocabulary made from the targets, for the decoder; 0: the encoder's");
   app.add_option("--dropout", run.dropout, "Dropout of trunk and head (default: the model's own)");
   app.add_option("--device", a.device, "cpu, cuda, cuda:N");
   app.add_option("--dtype", a.dtype,
@@ -79,16 +83,19 @@ void add_tune_options(CLI::App& app, RunOptions& run) {
   app.add_option(
       "--tune", run.tune,
       "What is trained beside the head: full, frozen, adapter, lora, bitfit (docs/tasks/tuning.md)");
-  app.add_option("--adapter-kind", run.adapter_kind,
-                 "houlsby (after attention and after feed-forward), pfeiffer (after feed-forward)");
-  app.add_option("--adapter-size", run.adapter_size, "Width of the bottleneck");
+  app.add_option(
+      "--adapter-kind", run.adapter_kind,
+      "--tune adapter: houlsby (after attention and after feed-forward), pfeiffer (after feed-forward)");
+  app.add_option("--adapter-size", run.adapter_size, "--tune adapter: width of the bottleneck");
   app.add_option("--adapter-place", run.adapter_place,
-                 "houlsby: both, or only after attention, feed-forward");
+                 "--tune adapter: houlsby's place: both, or only after attention, feed-forward");
   app.add_option("--adapter-layers", run.adapter_layers,
-                 "FIRST-LAST, counted from below: adapters in these layers only, as in 1-3");
-  app.add_option("--adapter-norms", run.adapter_norms, "Train LayerNorms along with the adapter: on, off");
-  app.add_option("--lora-rank", run.lora_rank, "Rank of the updates of query and value");
-  app.add_option("--lora-alpha", run.lora_alpha, "Their scale is alpha / rank (default: the rank)");
+                 "--tune adapter: only in layers FIRST-LAST, counted from below, as in 1-3");
+  app.add_option("--adapter-norms", run.adapter_norms,
+                 "--tune adapter: train LayerNorms along with it: on, off");
+  app.add_option("--lora-rank", run.lora_rank, "--tune lora: rank of the updates of query and value");
+  app.add_option("--lora-alpha", run.lora_alpha,
+                 "--tune lora: the scale of the updates is alpha / rank (default: the rank)");
   app.add_option("--unfreeze-top", run.unfreeze_top, "Train so many layers from the top, too");
   app.add_flag("--unfreeze-gradually", run.unfreeze_gradually,
                "Train one layer after the other over the epochs, from the top");
@@ -199,6 +206,7 @@ int run(CLI::App& app, Arguments& a) {
   a.run.trainer.schedule = parse_schedule(a.run.schedule);
   a.run.verbose = a.common.verbose;
   a.run.run_toml = toml_with(app, {});
+  say_unused_options(app, task_of(a.run.task, a.run.preset));
   if (a.dry_run) {
     print_line(dry_run(a.run));
     return 0;

@@ -135,7 +135,7 @@ void TableReader::select(const std::vector<std::string>& columns) {
     const auto found = std::find(columns_.begin(), columns_.end(), column);
     SESAME_CHECK(found != columns_.end(), header_where_,
                  "no column \"{}\"; found: {}; name the columns with --columns text=...,label=... (text2=... "
-                 "for a second text)",
+                 "for a second text, target=... of --task generate)",
                  column, quote_all(columns_));
     indices_.push_back(static_cast<size_t>(found - columns_.begin()));
   }

@@ -33,7 +33,12 @@ refuses_again() { checks=$((checks + 1)); "$@" >out.txt 2>err.txt && { echo "FAI
 refuses_again $(train)
 accepts $(train) --resume;           says '"task":"classify"'
 accepts $(train) --overwrite
-accepts "$tools/train" --config run/run.toml --overwrite
+accepts "$tools/train" --config run/run.toml --overwrite;   warns 0 "changes nothing"
+accepts $(train) --overwrite --decode crf --adapter-size 8 --features-norm --pool mean
+warns 3 "changes nothing here"
+warns 1 "[--adapter-size] changes nothing here: it is for --tune adapter"
+accepts "$tools/predict" --model run --input train.tsv --beam 4;   warns 1 "[--beam] changes nothing here: it is for --task generate"
+accepts $(train) --overwrite
 accepts "$tools/predict" --model run --input train.tsv;   says '"label"'
 accepts "$tools/predict" --model run --model run --input train.tsv --output lines.jsonl
 accepts "$tools/evaluate" --model run --data dev.tsv;     says '"accuracy"'

@@ -35,6 +35,10 @@ accepts() {
   checks=$((checks + 1))
   "$@" >out.txt 2>err.txt </dev/null || { echo "FAILED: ${*##*/}: exit code $?: $(tail -n 1 err.txt)"; failures=$((failures + 1)); }
 }
+warns() {  # warns <number> <text>: so many lines of the last program's stderr hold the text
+  checks=$((checks + 1))
+  [ "$(grep -cF -- "$2" err.txt)" -eq "$1" ] || { echo "FAILED: expected '$2' $1 times on stderr, got: $(head -c 600 err.txt)"; failures=$((failures + 1)); }
+}
 says() {  # says <text>: in the last program's stdout
   checks=$((checks + 1))
   grep -qF -- "$1" out.txt || { echo "FAILED: expected '$1' on stdout, got: $(head -c 300 out.txt)"; failures=$((failures + 1)); }
