@@ -25,8 +25,8 @@ const char* const kFigureStyle = R"css(
 .maps { display: grid; grid-template-columns: repeat(2, minmax(0, 440px)); gap: 16px 24px; margin-bottom: 12px; }
 @media (max-width: 640px) { .maps { grid-template-columns: minmax(0, 1fr); } }
 .verdict { font-weight: 600; white-space: nowrap; } .agrees { color: var(--c2); } .differs { color: var(--wrong); }
-.mixed { color: var(--c1); } .numbers td, .numbers th { white-space: normal; min-width: 64px; max-width: 150px; vertical-align: bottom; }
-.numbers td { overflow-wrap: normal; white-space: nowrap; }
+.mixed { color: var(--c1); } .claim { width: 32%; min-width: 30ch; } .numbers td, .numbers th { white-space: normal; min-width: 64px; vertical-align: bottom; }
+.numbers th { max-width: 150px; } .numbers td { overflow-wrap: normal; white-space: nowrap; }
 .card + .card, .grid2 + .card, .card + .grid2 { margin-top: 16px; } .grid2 > .card + .card { margin-top: 0; } .card + h3 { margin-top: 24px; }
 )css";
 

@@ -81,6 +81,19 @@ void Comparison::conclude(std::vector<Finding>& findings, const std::string& cla
   if (!verdicts.empty()) findings.push_back({claim, source, together(verdicts), numbers});
 }
 
+namespace {
+
+// Numbers of one data set after the other: easier to compare below each other.
+std::string line_for_each_sentence(std::string html) {
+  for (std::size_t at = html.find(". "); at != std::string::npos && at + 2 < html.size();
+       at = html.find(". ", at + 1)) {
+    html.replace(at, 2, ".<br>");
+  }
+  return html;
+}
+
+}  // namespace
+
 std::string findings_table(const std::vector<Finding>& findings) {
   std::string html =
       "<div class=\"card scroll\"><table><tr><th>published</th><th>here</th><th>numbers</th></tr>";
@@ -92,9 +105,10 @@ std::string findings_table(const std::vector<Finding>& findings) {
                        : finding.verdict == Verdict::Differs ? "does not agree"
                                                              : "undecided";
     html += fmt::format(
-        "<tr><td>{}<br><small class=\"faint\">{}</small></td><td class=\"verdict "
+        "<tr><td class=\"claim\">{}<br><small class=\"faint\">{}</small></td><td class=\"verdict "
         "{}\">{}</td><td>{}</td></tr>",
-        escape_html(finding.claim), escape_html(finding.source), css, word, escape_html(finding.numbers));
+        escape_html(finding.claim), escape_html(finding.source), css, word,
+        line_for_each_sentence(escape_html(finding.numbers)));
   }
   return html + "</table></div>";
 }
