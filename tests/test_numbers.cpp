@@ -7,7 +7,7 @@
 
 #include "autograd/ops/pointwise.h"
 #include "autograd/ops/reduce.h"
-#include "tasks/classify/score.h"
+#include "tasks/metrics/collapse.h"
 #include "tasks/train/trainer.h"
 #include "tests/temporary.h"
 
@@ -65,12 +65,11 @@ TEST_CASE("an update without a finite loss or gradient is left out and counted; 
 }
 
 TEST_CASE("predictions that are all the same are pointed out, where the data is not") {
-  const LabelMap labels({"no", "yes"});
-  std::vector<std::int64_t> gold(20, 0);
-  const std::vector<std::int64_t> constant(20, 1);
-  CHECK(collapse_text(constant, gold, labels).empty());  // the data has one class only
-  gold[3] = 1;
-  CHECK(contains(collapse_text(constant, gold, labels), "all 20 predictions are 'yes'"));
-  CHECK(collapse_text(gold, gold, labels).empty());
-  CHECK(collapse_text({1, 1}, {0, 1}, labels).empty());  // too few to tell
+  std::vector<std::string> gold(20, "no");
+  const std::vector<std::string> constant(20, "yes");
+  CHECK(collapse_text(constant, gold).empty());  // the data has one class only
+  gold[3] = "yes";
+  CHECK(contains(collapse_text(constant, gold), "all 20 predictions are 'yes'"));
+  CHECK(collapse_text(gold, gold).empty());
+  CHECK(collapse_text({"a", "a"}, {"a", "b"}).empty());  // too few to tell
 }

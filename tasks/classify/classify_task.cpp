@@ -103,10 +103,14 @@ Metrics ClassifyTask::evaluate() {
   const Metrics all =
       score_classification(dev_, labels_, model_.head.options().problem, dev_outputs_.predictions);
   if (model_.head.options().problem == Problem::OneClass) {
+    const auto names_of = [&](const std::vector<std::int64_t>& classes) {
+      std::vector<std::string> names;
+      for (const std::int64_t c : classes) names.push_back(labels_.name(c));
+      return names;
+    };
     const auto outputs = static_cast<std::int64_t>(labels_.size());
-    const std::string text =
-        collapse_text(best_classes(dev_outputs_.predictions, outputs), class_ids(dev_, labels_), labels_);
-    if (!text.empty()) say("dev: " + text);
+    say_collapse(names_of(best_classes(dev_outputs_.predictions, outputs)),
+                 names_of(class_ids(dev_, labels_)));
   }
   Metrics ordered;  // the preset's official scores first
   for (const std::string& name : options_.metrics) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <map>
 
 #include "autograd/check.h"
@@ -69,19 +68,6 @@ std::string predicted_label(std::span<const float> scores, const LabelMap& label
   if (problem == Problem::OneClass)
     return labels.name(std::max_element(scores.begin(), scores.end()) - scores.begin());
   return join(given_names(scores, labels));
-}
-
-std::string collapse_text(const std::vector<std::int64_t>& predicted, const std::vector<std::int64_t>& gold,
-                          const LabelMap& labels) {
-  const auto constant = [](const std::vector<std::int64_t>& ids) {
-    return std::adjacent_find(ids.begin(), ids.end(), std::not_equal_to<>()) == ids.end();
-  };
-  if (predicted.size() < 20 || !constant(predicted) || constant(gold)) return "";
-  return fmt::format(
-      "all {} predictions are '{}': nothing is told apart; if this stays so, training has collapsed: lower "
-      "--lr, "
-      "raise --warmup, or check the labels",
-      predicted.size(), labels.name(predicted.front()));
 }
 
 Metrics score_classification(const Dataset& data, const LabelMap& labels, Problem problem,

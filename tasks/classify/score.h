@@ -8,11 +8,6 @@ namespace sesame {
 // Class number of the highest of `outputs` scores for each row.
 std::vector<std::int64_t> best_classes(const std::vector<float>& predictions, std::int64_t outputs);
 
-// What to say of predictions that are all one class where the data has several; "" otherwise, and for fewer
-// than 20.
-std::string collapse_text(const std::vector<std::int64_t>& predicted, const std::vector<std::int64_t>& gold,
-                          const LabelMap& labels);
-
 // Of several labels, whether each is given: its probability is above one half.
 std::vector<std::uint8_t> given_labels(std::span<const float> scores);
 std::vector<std::string> given_names(std::span<const float> scores, const LabelMap& labels);

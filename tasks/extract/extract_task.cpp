@@ -8,6 +8,7 @@
 #include "tasks/data/model_input.h"
 #include "tasks/report/answers.h"
 #include "tasks/report/svg.h"
+#include "tasks/train/setup.h"
 
 namespace sesame {
 namespace {
@@ -116,8 +117,15 @@ Metrics ExtractTask::evaluate() {
   const ExtractModel* model = &model_;
   dev_answers_ = answer_questions({&model, 1}, tokenizer_, dev_.examples, options_, false, cache_.get());
   const std::vector<SquadItem> items = squad_items(dev_.examples, dev_answers_);
+  if (file_.null_answers) file_.null_threshold = tune_threshold(items);
+  std::vector<std::string> predicted, gold;
+  for (const SquadItem& item : items) {
+    const bool refused = file_.null_answers && item.no_answer > file_.null_threshold;
+    predicted.push_back(refused ? "" : item.predicted.value_or(""));
+    gold.push_back(item.gold.empty() ? "" : item.gold.front());
+  }
+  say_collapse(predicted, gold);
   if (!file_.null_answers) return score_answers(items, dev_.second_version, std::nullopt);
-  file_.null_threshold = tune_threshold(items);
   return score_answers(items, dev_.second_version, file_.null_threshold);
 }
 

@@ -12,6 +12,7 @@
 #include "tasks/ranks/batch_share.h"
 #include "tasks/report/sequences.h"
 #include "tasks/report/svg.h"
+#include "tasks/train/setup.h"
 
 namespace sesame {
 namespace {
@@ -133,6 +134,9 @@ Metrics GenerateTask::evaluate() {
     texts.push_back(outputs.front().text);
     dev_texts_.push_back(std::move(outputs.front()));
   }
+  std::vector<std::string> targets;
+  for (const Example& example : dev_.examples) targets.push_back(example.label);
+  say_collapse(texts, targets);
   Metrics metrics = score_texts(dev_, texts);
   metrics.set("loss", token_loss(writer_, dev_));
   return metrics;

@@ -7,6 +7,7 @@
 #include "models/io/strict_json.h"
 #include "tasks/data/model_input.h"
 #include "tasks/ranks/batch_share.h"
+#include "tasks/train/setup.h"
 
 namespace sesame {
 namespace {
@@ -94,6 +95,12 @@ Metrics TagTask::evaluate() {
     decoded_.push_back(decoder.decode({&sentence}));
     predicted.push_back(tag_names(decoded_.back().tags, file_.labels));
   }
+  const auto words_of = [](const TagLists& sentences) {
+    std::vector<std::string> tags;
+    for (const auto& sentence : sentences) tags.insert(tags.end(), sentence.begin(), sentence.end());
+    return tags;
+  };
+  say_collapse(words_of(predicted), words_of(dev_.tags()));
   const Metrics all = tag_metrics(dev_.tags(), predicted, file_.entities());
   Metrics ordered;  // the preset's official scores first
   for (const std::string& name : file_.metrics) {

@@ -1,6 +1,7 @@
 #include "tasks/train/setup.h"
 
 #include "autograd/check.h"
+#include "tasks/metrics/collapse.h"
 
 namespace sesame {
 namespace {
@@ -15,6 +16,11 @@ bool starts_with_any(const std::string& name, const std::vector<std::string>& pa
 }  // namespace
 
 void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
+
+void say_collapse(const std::vector<std::string>& predicted, const std::vector<std::string>& gold) {
+  const std::string text = collapse_text(predicted, gold);
+  if (!text.empty()) say("dev: " + text);
+}
 
 BertConfig starting_config(const RunOptions& options) {
   BertConfig config = read_bert_config(options.model);

@@ -24,6 +24,9 @@ struct RunSetup {
 // A message of the set-up, on stderr.
 void say(const std::string& line);
 
+// The message about predictions on dev that are all the same (tasks/metrics/collapse.h), if they are.
+void say_collapse(const std::vector<std::string>& predicted, const std::vector<std::string>& gold);
+
 // config.json of options.model with --dropout in place of its own.
 BertConfig starting_config(const RunOptions& options);
 // The tokenizer of options.model. Throws Error when it has more tokens than the model has word embeddings.
