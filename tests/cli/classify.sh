@@ -34,7 +34,7 @@ refuses_again $(train)
 accepts $(train) --resume;           says '"task":"classify"'
 accepts $(train) --overwrite
 accepts "$tools/train" --config run/run.toml --overwrite;   warns 0 "changes nothing"
-accepts $(train) --overwrite --decode crf --adapter-size 8 --features-norm --pool mean
+accepts $(train) --overwrite --task classify --decode crf --adapter-size 8 --features-norm --pool mean
 warns 3 "changes nothing here"
 warns 1 "[--adapter-size] changes nothing here: it is for --tune adapter"
 accepts "$tools/predict" --model run --input train.tsv --beam 4;   warns 1 "[--beam] changes nothing here: it is for --task generate"

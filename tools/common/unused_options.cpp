@@ -23,10 +23,11 @@ std::vector<std::string> words_of(std::string_view list) {
   return words;
 }
 
-bool is_task(const std::string& word) {
-  const auto& table = task_table();
-  return std::any_of(table.begin(), table.end(), [&](const TaskRow& row) {
-    return std::string(row.option).starts_with("--task " + word);
+bool are_tasks(const std::vector<std::string>& words) {
+  return std::all_of(words.begin(), words.end(), [](const std::string& word) {
+    return std::any_of(task_table().begin(), task_table().end(), [&](const TaskRow& row) {
+      return (std::string(row.option) + " ").starts_with("--task " + word + " ");
+    });
   });
 }
 
@@ -40,7 +41,7 @@ std::string purpose_of(const CLI::Option& option) {
   const std::size_t colon = help.find(": ");
   if (colon == std::string::npos) return "";
   const std::string purpose = help.substr(0, colon);
-  return purpose.starts_with("--") || is_task(words_of(purpose).front()) ? purpose : "";
+  return purpose.starts_with("--") || are_tasks(words_of(purpose)) ? purpose : "";
 }
 
 bool serves(const CLI::App& app, const std::string& purpose, const std::string& task) {
