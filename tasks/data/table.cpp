@@ -78,7 +78,9 @@ Format format_of(const std::string& path) {
   if (name.ends_with(".csv")) return Format::csv;
   if (name.ends_with(".jsonl") || name.ends_with(".json")) return Format::jsonl;
   if (name.ends_with(".txt")) return Format::lines;
-  fail(path, "the extension does not tell the format; say it: --format tsv / csv / jsonl / lines");
+  fail(path,
+       "the extension does not tell the format; say it: --format tsv / csv / jsonl / lines (--task extract: "
+       "also squad)");
 }
 
 void count_dropped(std::vector<Dropped>& dropped, const std::string& reason, size_t line) {
