@@ -70,8 +70,7 @@ std::unique_ptr<DeviceSum> make_host_sum(Comm& comm, const std::string& why) {
 }
 
 std::unique_ptr<DeviceSum> make_device_sum(Comm& comm, Device device) {
-  if (device.type == Device::Type::Cpu) return make_host_sum(comm);
-  const std::vector<std::string> obstacles = comm.gather(cuda::sum_obstacle());
+  const std::vector<std::string> obstacles = comm.gather(sum_obstacle(device));
   const std::vector<std::string> places = comm.gather(device.name() + " of " + host_name());
   std::map<std::string, std::size_t> rank_at;
   for (std::size_t rank = 0; rank < places.size(); ++rank) {
@@ -82,7 +81,7 @@ std::unique_ptr<DeviceSum> make_device_sum(Comm& comm, Device device) {
       return make_host_sum(comm, fmt::format("ranks {} and {} share {}", other->second, rank, places[rank]));
     }
   }
-  return cuda::make_sum(comm, device.index);
+  return make_sum(comm, device);
 }
 
 }  // namespace sesame

@@ -93,9 +93,9 @@ int run_program(CLI::App& app, int argc, char** argv, const CommonOptions& optio
 
 Device device_of_rank(const std::string& name) {
   const Device device = Device::parse(name);
-  const int devices = device.type == Device::Type::Cpu ? 0 : cuda::device_count();
-  if (launched().size == 1 || devices == 0 || name.find(':') != std::string::npos) return device;
-  return {device.type, launched().on_machine % devices};
+  if (device == Device{} || launched().size == 1 || name.find(':') != std::string::npos) return device;
+  const int devices = cuda::device_count();
+  return {device.type, devices == 0 ? 0 : launched().on_machine % devices};
 }
 
 void print_line(const std::string& text) {
