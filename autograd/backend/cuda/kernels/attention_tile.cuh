@@ -75,7 +75,7 @@ __device__ void attention_dropout(const DropoutSpec& spec, const AttentionPair& 
   for (int group = 0; group < Keys / 4; ++group) {
     const Words words = philox(pair.example, static_cast<std::uint32_t>(position),
                                static_cast<std::uint32_t>(first_key / 4 + group),
-                               static_cast<std::uint32_t>(head + 1), spec.key);
+                               static_cast<std::uint32_t>(head + 1), dropout_key(spec));
 #pragma unroll
     for (int i = 0; i < 4; ++i) factors[4 * group + i] = dropout_factor(spec, words.w[i]);
   }

@@ -145,8 +145,8 @@ void forward(const LayerNormArgs& a) {
                              static_cast<T*>(a.sum),
                              static_cast<float*>(a.mean),
                              static_cast<float*>(a.rstd)};
-  launch("layer_norm", layer_norm_kernel<T>, blocks_for(a.rows, kRowsPerBlock), kBlock, p, a.dropout, a.rows,
-         a.cols, static_cast<float>(a.eps));
+  launch("layer_norm", layer_norm_kernel<T>, blocks_for(a.rows, kRowsPerBlock), kBlock, p,
+         on_device(a.dropout), a.rows, a.cols, static_cast<float>(a.eps));
 }
 
 template <class T>
@@ -158,7 +158,7 @@ void backward(const LayerNormBackwardArgs& a) {
         dy,   sum,        static_cast<const T*>(a.gamma), mean,
         rstd, a.row_keys, static_cast<T*>(a.dx),          static_cast<T*>(a.d_residual)};
     launch("layer_norm", layer_norm_backward_kernel<T>, blocks_for(a.rows, kRowsPerBlock), kBlock, p,
-           a.dropout, a.rows, a.cols);
+           on_device(a.dropout), a.rows, a.cols);
   }
   if (a.d_gamma == nullptr && a.d_beta == nullptr) return;
   T* const sums[2] = {static_cast<T*>(a.d_gamma), static_cast<T*>(a.d_beta)};
@@ -178,8 +178,8 @@ void layer_norm_backward(const LayerNormBackwardArgs& args) {
 void dropout(const View& out, const View& x, const View& row_keys, const DropoutSpec& spec) {
   SESAME_CUDA_TYPES(
       "dropout", x.dtype,
-      launch("dropout", dropout_kernel<T>, blocks_for(x.size[0], kRowsPerBlock), kBlock, spec, ptr<T>(out),
-             ptr<const T>(x), ptr<const std::int64_t>(row_keys), x.size[0], x.size[1]));
+      launch("dropout", dropout_kernel<T>, blocks_for(x.size[0], kRowsPerBlock), kBlock, on_device(spec),
+             ptr<T>(out), ptr<const T>(x), ptr<const std::int64_t>(row_keys), x.size[0], x.size[1]));
 }
 
 }  // namespace

@@ -24,11 +24,16 @@ __device__ inline Words philox(std::uint32_t c0, std::uint32_t c1, std::uint32_t
   return {{c0, c1, c2, c3}};
 }
 
+// What a kernel is given of a dropout: every kernel family passes its spec through here before a launch, and
+// draws with dropout_key() of it.
+inline DropoutSpec on_device(const DropoutSpec& spec) { return spec; }
+__device__ inline std::uint64_t dropout_key(const DropoutSpec& spec) { return spec.key; }
+
 // Draws of columns 4 group .. 4 group + 3 of a row.
 __device__ inline Words row_words(const DropoutSpec& spec, std::int64_t row_key, std::int64_t group) {
   const auto key = static_cast<std::uint64_t>(row_key);
   return philox(static_cast<std::uint32_t>(key >> 32), static_cast<std::uint32_t>(key),
-                static_cast<std::uint32_t>(group), 0, spec.key);
+                static_cast<std::uint32_t>(group), 0, dropout_key(spec));
 }
 
 // 0 or the scale.
