@@ -11,6 +11,8 @@
 
 namespace sesame {
 
+struct HostCopy;  // a copy to the host that is under way; the backend's own
+
 // A tensor as a kernel sees it; strides in elements.
 struct View {
   void* data = nullptr;
@@ -142,8 +144,8 @@ struct AttentionBackwardArgs {
 };
 
 // Softmax cross-entropy by row: loss[i] = logsumexp(logits_i) - (1 - s) logits_i[t_i] - s mean_j logits_i[j],
-// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass, in float32 where dtype
-// is bfloat16. The op has checked that every other target is inside [0, cols).
+// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass, in float32 where
+// dtype is bfloat16. The op has checked the others (check_range).
 struct CrossEntropyArgs {
   DType dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;
@@ -190,18 +192,43 @@ struct CrfBackwardArgs {
   void* d_end = nullptr;
 };
 
-// One tensor of a decoupled-weight-decay Adam step (Loshchilov & Hutter 2019, algorithm 2), float32 or
-// float64:
-//   g = grad * grad_scale; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2
-//   w = w (1 - lr * decay) - lr / bias1 * m / (sqrt(v / bias2) + eps)
-struct AdamWArgs {
-  DType dtype = DType::Float32;
+// Sums of squares of `count` contiguous tensors in double, each in an order that depends on its size alone,
+// written to the tensors' device: sums[i] of tensor i (0 where numel is 0), sums[count] the root of their
+// total, taken in order. The last `guards` tensors add nothing but what is not finite in them (0 * x).
+struct SumSquaresArgs {
+  std::int64_t count = 0, guards = 0;
+  const View* tensors = nullptr;  // host memory; dtypes may differ
+  double* sums = nullptr;         // [count + 1]
+};
+
+// One tensor of an AdamW update.
+struct AdamWTensor {
   std::int64_t numel = 0;
   void* weight = nullptr;
   const void* grad = nullptr;
   void* m = nullptr;
   void* v = nullptr;
-  double lr = 0, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, decay = 0, bias1 = 1, bias2 = 1, grad_scale = 1;
+  void* twin = nullptr;   // bfloat16 copy of the weight, written along; null: there is none
+  std::int64_t slot = 0;  // place of its update count in `updates`
+  double lr_factor = 1, decay = 0;
+};
+
+// Decoupled-weight-decay Adam (Loshchilov & Hutter 2019, algorithm 2) for `count` tensors of one dtype,
+// float32 or float64. For tensor i, with lr = rates[0] * lr_factor and t = ++updates[slot]:
+//   scale = rates[2] * min(1, rates[1] / (norm + 1e-6)), where rates[1] > 0 and there is a norm, else
+//   rates[2] g = grad * scale; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2 w = w (1 - lr * decay) - lr /
+//   (1 - b1^t) * m / (sqrt(v / (1 - b2^t)) + eps)
+// Where the norm is not finite nothing is written, and no t advances. What changes from step to step is read
+// on the device when the kernels run; the list is host memory, read before the call returns.
+struct AdamWArgs {
+  DType dtype = DType::Float32;
+  std::int64_t count = 0;
+  const AdamWTensor* tensors = nullptr;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  bool bias_correction = true;    // false: b1^t and b2^t count as 0
+  const double* rates = nullptr;  // learning rate, largest norm (0: no clipping), factor on gradients
+  const double* norm = nullptr;   // of all gradients; null: not known
+  double* updates = nullptr;      // updates of each slot so far
 };
 
 struct SgdArgs {
@@ -211,6 +238,16 @@ struct SgdArgs {
   const void* grad = nullptr;
   void* momentum_buffer = nullptr;  // null: plain SGD
   double lr = 0, momentum = 0, decay = 0, grad_scale = 1;
+};
+
+// Where indices must lie, and what the error says: "[op] text", with {row}, {value} and {limit} filled in.
+// The texts are literals: they are read after the call.
+struct RangeCheck {
+  const char* op = "";
+  const char* text = "";
+  std::int64_t limit = 0;
+  bool ignores = false;
+  std::int64_t ignored = 0;
 };
 
 // Every function a backend supplies. A null entry makes the op throw "no kernel" with device and dtype.
@@ -223,7 +260,16 @@ struct KernelTable {
   void (*release)(void* data, std::size_t bytes) = nullptr;
   std::size_t (*free_bytes)() = nullptr;  // what the device could still give; null: not known
   void (*copy_to_host)(void* host, const void* device, std::size_t bytes) = nullptr;
+  // The host's bytes may change once the call has returned.
   void (*copy_from_host)(void* device, const void* host, std::size_t bytes) = nullptr;
+  // Starts a copy to host memory of the backend's own; await_copy waits for it and gives the bytes, which are
+  // there until end_copy. Null: copy_to_host never waits.
+  HostCopy* (*start_copy_to_host)(const void* device, std::size_t bytes) = nullptr;
+  const void* (*await_copy)(HostCopy* copy) = nullptr;
+  void (*end_copy)(HostCopy* copy) = nullptr;
+  // Waits for all that was started, and throws what checks on the device have found. Null: nothing is under
+  // way.
+  void (*synchronize)() = nullptr;
 
   // --- copies (any strides; dtypes may differ in copy)
   // --------------------------------------------------------------
@@ -263,9 +309,6 @@ struct KernelTable {
   // The k largest of each row of x [rows, n], contiguous, k <= n: values and index (int64) [rows, k], largest
   // first, of equal ones the first.
   void (*top_k)(const View& values, const View& index, const View& x, std::int64_t k) = nullptr;
-  // Sum of squares of a contiguous tensor, accumulated in double, in an order that does not depend on
-  // threads.
-  double (*sum_squares)(const View& x) = nullptr;
 
   // --- softmax over the last axis, contiguous [rows, cols]
   // ---------------------------------------------------------------
@@ -281,15 +324,17 @@ struct KernelTable {
 
   // --- rows
   // ------------------------------------------------------------------------------------------------------------
-  // out[i] = table[ids[i]], rows of `cols`; ids int64, already checked to be in range. Contiguous.
+  // out[i] = table[ids[i]], rows of `cols`; ids int64, checked before. Contiguous.
   void (*gather_rows)(const View& out, const View& table, const View& ids) = nullptr;
   // table[ids[i]] += rows[i]; equal ids are added in ascending order of i, so the result is the same every
   // time.
   void (*scatter_add_rows)(const View& table, const View& rows, const View& ids) = nullptr;
   // table[ids[i]] = rows[i] for distinct ids; rows may be further apart than they are wide.
   void (*write_rows)(const View& table, const View& rows, const View& ids) = nullptr;
-  // Smallest and largest of int64 values.
-  void (*int_range)(const View& ids, std::int64_t* smallest, std::int64_t* largest) = nullptr;
+  // Finds the first of int64 ids that is neither in [0, limit) nor ignored. The CPU throws at once; on a
+  // device the error is thrown when the host next waits for it (copy_to_host, await_copy, synchronize), and
+  // kernels that take ids leave out the rows of those out of range.
+  void (*check_range)(const View& ids, const RangeCheck& check) = nullptr;
 
   // --- segments: x [T, C] -> out [count, C]
   // ---------------------------------------------------------------------------------- index [count, C] int64
@@ -324,6 +369,7 @@ struct KernelTable {
 
   // --- optimisers
   // -------------------------------------------------------------------------------------------------------------
+  void (*sum_squares)(const SumSquaresArgs& args) = nullptr;
   void (*adamw)(const AdamWArgs& args) = nullptr;
   void (*sgd)(const SgdArgs& args) = nullptr;
 };

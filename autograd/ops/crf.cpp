@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "autograd/ops/index_check.h"
 #include "autograd/ops/op_support.h"
 #include "autograd/ops/pointwise.h"
 #include "autograd/ops/reduce.h"
@@ -36,11 +37,7 @@ void check_crf(const Tensor& emissions, const Tensor& tags, const Tensor& transi
   SESAME_CHECK(normalizer >= 0, kOp, "the normalizer must not be negative, got {}", normalizer);
   SESAME_CHECK(normalizer > 0 || segments.total() > 0, kOp,
                "a mean over no rows has no value: skip the batch or give a normalizer");
-  if (rows == 0) return;
-  std::int64_t smallest = 0, largest = 0;
-  kernel(kOp, tags, &KernelTable::int_range)(tags.contiguous().view(), &smallest, &largest);
-  SESAME_CHECK(smallest >= 0 && largest < classes, kOp, "tag {} is outside of [0, {})",
-               smallest < 0 ? smallest : largest, classes);
+  check_indices(kOp, "tag {value} is outside of [0, {limit})", tags.contiguous(), classes);
 }
 
 double divisor(const Segments& segments, double normalizer) {

@@ -1,7 +1,9 @@
 #include "autograd/ops/loss.h"
 
+#include <algorithm>
 #include <vector>
 
+#include "autograd/ops/index_check.h"
 #include "autograd/ops/op_support.h"
 #include "autograd/ops/pointwise.h"
 #include "autograd/ops/reduce.h"
@@ -26,18 +28,16 @@ void check_cross_entropy(const Tensor& logits, const Tensor& targets, const Cros
                options.normalizer);
 }
 
-// What the sum over rows is divided by; throws for targets that are no class.
+// What the sum over rows is divided by; throws for targets that are no class (see index_check.h). Without a
+// normalizer the targets are counted on the host.
 double cross_entropy_normalizer(const Tensor& logits, const Tensor& targets,
                                 const CrossEntropyOptions& options) {
-  const std::vector<std::int64_t> host = targets.to_vector<std::int64_t>();
-  std::int64_t counted = 0;
-  for (std::size_t i = 0; i < host.size(); ++i) {
-    if (host[i] == options.ignore_index) continue;
-    SESAME_CHECK(host[i] >= 0 && host[i] < logits.size(1), "cross_entropy",
-                 "target {} at row {} is outside of [0, {})", host[i], i, logits.size(1));
-    ++counted;
-  }
+  check_indices("cross_entropy", "target {value} at row {row} is outside of [0, {limit})",
+                targets.contiguous(), logits.size(1), options.ignore_index);
   if (options.normalizer > 0) return options.normalizer;
+  const std::vector<std::int64_t> host = targets.to_vector<std::int64_t>();
+  const auto counted =
+      static_cast<std::int64_t>(host.size()) - std::count(host.begin(), host.end(), options.ignore_index);
   SESAME_CHECK(
       counted > 0, "cross_entropy",
       "none of {} rows has a target to learn from (ignore_index {}): skip the batch or give a normalizer",

@@ -1,11 +1,12 @@
 #include "autograd/ops/rows.h"
 
+#include "autograd/ops/index_check.h"
 #include "autograd/ops/op_support.h"
 
 namespace sesame {
 namespace {
 
-// ids [n] int64 on the device of x, each in [0, rows); returned contiguous.
+// ids [n] int64 on the device of x, each in [0, rows) (see index_check.h); returned contiguous.
 Tensor checked_ids(const char* op, const Tensor& ids, const Tensor& x, std::int64_t rows) {
   SESAME_CHECK(ids.defined() && ids.dtype() == DType::Int64 && ids.dim() == 1, op,
                "ids must be [n] int64, got {} {}", ids.defined() ? ids.shape() : Shape{},
@@ -13,15 +14,7 @@ Tensor checked_ids(const char* op, const Tensor& ids, const Tensor& x, std::int6
   SESAME_CHECK(ids.device() == x.device(), op, "ids lie on {}, the rows on {}: move them with to()",
                ids.device().name(), x.device().name());
   const Tensor flat = ids.detach().contiguous();
-  if (flat.numel() == 0) return flat;
-  std::int64_t smallest = 0, largest = 0;
-  kernel(op, flat, &KernelTable::int_range)(flat.view(), &smallest, &largest);
-  if (smallest >= 0 && largest < rows) return flat;
-  const std::vector<std::int64_t> values = flat.to_vector<std::int64_t>();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    SESAME_CHECK(values[i] >= 0 && values[i] < rows, op, "ids[{}] is {}, outside of a table with {} rows", i,
-                 values[i], rows);
-  }
+  check_indices(op, "ids[{row}] is {value}, outside of a table with {limit} rows", flat, rows);
   return flat;
 }
 

@@ -1,8 +1,7 @@
 #include "nn/optim/adamw.h"
 
-#include <cmath>
-
 #include "autograd/check.h"
+#include "autograd/later.h"
 #include "autograd/optimizer_step.h"
 
 namespace sesame {
@@ -22,27 +21,49 @@ AdamW::AdamW(const std::vector<NamedParameter>& parameters, AdamWOptions options
     slots_.push_back(
         {p, Tensor::zeros(p.tensor.shape(), like), Tensor::zeros(p.tensor.shape(), like), factor});
   }
-  updates_ = Tensor::zeros({static_cast<std::int64_t>(slots_.size())}, {.dtype = DType::Float64});
+  const Device device = slots_.empty() ? Device{} : slots_[0].parameter.tensor.device();
+  updates_ = Tensor::zeros({static_cast<std::int64_t>(slots_.size())}, {DType::Float64, device});
+  rates_ = Tensor::zeros({3}, {DType::Float64, device});
 }
 
 void AdamW::step(double lr, double grad_scale) {
-  NoGradGuard no_grad;
+  set_rates(lr, 0, grad_scale);
+  update({});
+}
+
+void AdamW::step_clipped(double lr, const Tensor& norm, double max_norm) {
+  set_rates(lr, max_norm);
+  update(norm);
+}
+
+void AdamW::set_rates(double lr, double max_norm, double grad_scale) {
+  const NoGradGuard no_grad;
+  write_values(rates_, {lr, max_norm, grad_scale});
+}
+
+void AdamW::update(const Tensor& norm) {
+  const NoGradGuard no_grad;
   ++steps_;
-  AdamWStep update{.lr = lr, .beta1 = options_.beta1, .beta2 = options_.beta2, .eps = options_.eps};
-  update.grad_scale = grad_scale;
-  auto* updates = updates_.mutable_data<double>();
+  std::vector<AdamWSlot> list;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    Slot& slot = slots_[i];
-    if (!slot.parameter.tensor.grad().defined()) continue;
-    const double t = ++updates[i];
-    if (options_.bias_correction) {
-      update.bias1 = 1 - std::pow(options_.beta1, t);
-      update.bias2 = 1 - std::pow(options_.beta2, t);
-    }
-    update.lr = lr * slot.lr_factor;
-    update.weight_decay = decays(slot.parameter) ? options_.weight_decay : 0;
-    adamw_step(slot.parameter.tensor, slot.parameter.tensor.grad(), slot.exp_avg, slot.exp_avg_sq, update);
+    const Slot& slot = slots_[i];
+    const Tensor& weight = slot.parameter.tensor;
+    if (!weight.grad().defined()) continue;
+    list.push_back({.weight = weight,
+                    .grad = weight.grad(),
+                    .m = slot.exp_avg,
+                    .v = slot.exp_avg_sq,
+                    .slot = static_cast<std::int64_t>(i),
+                    .lr_factor = slot.lr_factor,
+                    .weight_decay = decays(slot.parameter) ? options_.weight_decay : 0});
   }
+  adamw_step(list, {.beta1 = options_.beta1,
+                    .beta2 = options_.beta2,
+                    .eps = options_.eps,
+                    .bias_correction = options_.bias_correction,
+                    .rates = rates_,
+                    .norm = norm,
+                    .updates = updates_});
 }
 
 std::vector<NamedParameter> AdamW::state() const {

@@ -22,6 +22,16 @@ class AdamW : public Optimizer {
   AdamW(const std::vector<NamedParameter>& parameters, AdamWOptions options = {});
 
   void step(double lr, double grad_scale = 1) override;
+  // step() with gradients clipped to `max_norm` (0: not at all) by their norm (gradient_norm(), one element),
+  // which may still lie on a device: nothing waits for it. An update whose norm is not finite is left out
+  // there; steps() counts it until drop_step() takes it back.
+  void step_clipped(double lr, const Tensor& norm, double max_norm);
+  void drop_step() { --steps_; }
+  // The two halves of step_clipped(): the numbers that change from update to update are written to the
+  // device, and the update, which reads them there and can so be recorded once and replayed. `norm` may be
+  // undefined.
+  void set_rates(double lr, double max_norm, double grad_scale = 1);
+  void update(const Tensor& norm);
   std::vector<NamedParameter> state() const override;
 
  private:
@@ -31,9 +41,10 @@ class AdamW : public Optimizer {
     double lr_factor = 1;
   };
   std::vector<Slot> slots_;
-  // Updates of each slot so far, [slots] float64: a parameter that is thawed later starts its bias correction
-  // then.
+  // Updates of each slot so far, [slots] float64 where the parameters lie: a parameter that is thawed later
+  // starts its bias correction then.
   Tensor updates_;
+  Tensor rates_;  // of the update, where the parameters lie: see AdamWStep
   AdamWOptions options_;
 };
 

@@ -7,12 +7,14 @@
 
 namespace sesame {
 
+GradientNorm gradient_norm(const std::vector<NamedParameter>& parameters, const std::vector<Tensor>& losses) {
+  std::vector<Tensor> gradients;
+  for (const NamedParameter& p : parameters) gradients.push_back(p.tensor.grad());
+  return {square_sums(gradients, losses)};
+}
+
 double global_grad_norm(const std::vector<NamedParameter>& parameters) {
-  double sum = 0;
-  for (const NamedParameter& p : parameters) {
-    if (p.tensor.grad().defined()) sum += sum_of_squares(p.tensor.grad());
-  }
-  return std::sqrt(sum);
+  return gradient_norm(parameters).numbers.to_vector<double>().back();
 }
 
 double clip_factor(double norm, double max_norm) {

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "autograd/backend/range_error.h"
 #include "autograd/check.h"
 
 namespace sesame::cpu {
@@ -30,6 +31,15 @@ void* system_allocate(std::size_t bytes) {
 void system_release(void* data, std::size_t) { std::free(data); }
 
 void copy_bytes(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+
+void check_range(const View& ids, const RangeCheck& check) {
+  const auto* id = static_cast<const std::int64_t*>(ids.data);
+  const auto limit = static_cast<std::uint64_t>(check.limit);  // negative values are beyond it
+  for (std::int64_t i = 0; i < ids.numel; ++i) {
+    if (static_cast<std::uint64_t>(id[i]) < limit || (check.ignores && id[i] == check.ignored)) continue;
+    throw_range_error(check.op, check.text, i, id[i], check.limit);
+  }
+}
 
 // Whole CPUs that the container may use: affinity, then the cgroup's quota (v2, else v1).
 int available_cpus() {
@@ -63,6 +73,7 @@ KernelTable host_table() {
   table.release = system_release;
   table.copy_to_host = copy_bytes;
   table.copy_from_host = copy_bytes;
+  table.check_range = check_range;
   if (thread_count == 0) set_threads(0);
   return table;
 }

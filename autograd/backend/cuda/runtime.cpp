@@ -87,29 +87,15 @@ std::size_t free_bytes() {
   return free;
 }
 
-void copy_to_host(void* host, const void* device, std::size_t bytes) {
-  if (bytes == 0) return;
-  check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream()), "copy to host");
-  check(cudaStreamSynchronize(stream()), "copy to host");
-}
-
-// Pageable memory is staged before the call returns, so the caller may free it.
-void copy_from_host(void* device, const void* host, std::size_t bytes) {
-  if (bytes == 0) return;
-  check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream()), "copy from host");
-}
-
 KernelTable make_table() {
   KernelTable table;
   table.name = "cuda";
   table.allocate = allocate;
   table.release = release;
   table.free_bytes = free_bytes;
-  table.copy_to_host = copy_to_host;
-  table.copy_from_host = copy_from_host;
-  for (auto* fill :
-       {fill_memory, fill_pointwise, fill_gemm, fill_linear, fill_reduce, fill_softmax, fill_norm, fill_rows,
-        fill_segments, fill_attention, fill_attention_backward, fill_loss, fill_crf, fill_optimizer}) {
+  for (auto* fill : {fill_copies, fill_checks, fill_memory, fill_pointwise, fill_gemm, fill_linear,
+                     fill_reduce, fill_softmax, fill_norm, fill_rows, fill_segments, fill_attention,
+                     fill_attention_backward, fill_loss, fill_crf, fill_optimizer}) {
     fill(table);
   }
   return table;
@@ -121,15 +107,16 @@ int current_device() { return active_device; }
 
 cudaStream_t stream() { return states[static_cast<std::size_t>(active_device)].stream; }
 
+// At least doubled, so that the blocks that were outgrown amount to less than the last. They are kept: work
+// that was started may still use them, and recorded work may use them again.
 void* scratch(std::size_t bytes) {
   DeviceState& state = states[static_cast<std::size_t>(active_device)];
   if (state.scratch_bytes < bytes) {
-    check(cudaStreamSynchronize(state.stream), "scratch");
-    cudaFree(state.scratch);
-    state = {state.stream, nullptr, 0};
-    const std::size_t rounded = (bytes + (1 << 20) - 1) >> 20 << 20;
-    check(cudaMalloc(&state.scratch, rounded), "scratch");
-    state.scratch_bytes = rounded;
+    const std::size_t wanted = bytes < 2 * state.scratch_bytes ? 2 * state.scratch_bytes : bytes;
+    const std::size_t rounded = (wanted + (1 << 20) - 1) >> 20 << 20;
+    void* data = nullptr;
+    check(cudaMalloc(&data, rounded), "scratch");
+    state = {state.stream, data, rounded};
   }
   return state.scratch;
 }

@@ -14,8 +14,24 @@ namespace sesame::cuda {
 // are reused in stream order without any events.
 cudaStream_t stream();
 
-// Memory on the current device for one call of a kernel; it grows, and the next call may get the same bytes.
+// Memory on the current device for one call of a kernel; the next call may get the same bytes. Once given,
+// they stay valid: where more is asked for, the larger block is a new one.
 void* scratch(std::size_t bytes);
+
+// Where checks of indices note what they find: pinned host memory that kernels write to, and the number of
+// this check. Whoever waits for the device next throws the first of them (copies.cpp).
+struct IndexReport {
+  std::uint64_t check = 0;  // 0: nothing found
+  const char* op = nullptr;
+  const char* text = nullptr;
+  std::int64_t row = 0, value = 0, limit = 0;
+};
+constexpr int kIndexReports = 32;  // blocks of a check, each with its own
+struct IndexReports {
+  IndexReport* reports;
+  std::uint64_t check;
+};
+IndexReports index_reports();
 
 // Throws Error("[op] ...") for anything but cudaSuccess, with the remedy where there is one.
 void check(cudaError_t status, const char* op);
@@ -27,6 +43,8 @@ void check(cudaError_t status, const char* op);
 [[noreturn]] void refuse(const char* op, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
 // Each kernel family puts its functions into the table.
+void fill_copies(KernelTable&);
+void fill_checks(KernelTable&);
 void fill_memory(KernelTable&);
 void fill_pointwise(KernelTable&);
 void fill_gemm(KernelTable&);

@@ -7,18 +7,24 @@ namespace {
 inline float square_root(float x) { return __builtin_sqrtf(x); }
 inline double square_root(double x) { return __builtin_sqrt(x); }
 
+// Numbers of one tensor in this update.
+struct AdamWNumbers {
+  double beta1, beta2, eps, lr, decay, bias1, bias2, scale;
+};
+
 template <class T>
-void adamw_update(const AdamWArgs& args) {
-  T* __restrict weight = static_cast<T*>(args.weight);
-  T* __restrict first = static_cast<T*>(args.m);
-  T* __restrict second = static_cast<T*>(args.v);
-  const T* __restrict grad = static_cast<const T*>(args.grad);
-  const T b1 = static_cast<T>(args.beta1), b2 = static_cast<T>(args.beta2), eps = static_cast<T>(args.eps);
-  const T rest1 = static_cast<T>(1 - args.beta1), rest2 = static_cast<T>(1 - args.beta2);
-  const T keep = static_cast<T>(1 - args.lr * args.decay), step = static_cast<T>(args.lr / args.bias1);
-  const T root_bias2 = static_cast<T>(__builtin_sqrt(args.bias2)), scale = static_cast<T>(args.grad_scale);
-#pragma omp parallel for simd schedule(static) if (args.numel > kParallelGrain)
-  for (int64_t i = 0; i < args.numel; ++i) {
+void adamw_update(const AdamWTensor& tensor, const AdamWNumbers& numbers) {
+  T* __restrict weight = static_cast<T*>(tensor.weight);
+  T* __restrict first = static_cast<T*>(tensor.m);
+  T* __restrict second = static_cast<T*>(tensor.v);
+  const T* __restrict grad = static_cast<const T*>(tensor.grad);
+  const T b1 = static_cast<T>(numbers.beta1), b2 = static_cast<T>(numbers.beta2);
+  const T rest1 = static_cast<T>(1 - numbers.beta1), rest2 = static_cast<T>(1 - numbers.beta2);
+  const T keep = static_cast<T>(1 - numbers.lr * numbers.decay);
+  const T step = static_cast<T>(numbers.lr / numbers.bias1), eps = static_cast<T>(numbers.eps);
+  const T root_bias2 = static_cast<T>(__builtin_sqrt(numbers.bias2)), scale = static_cast<T>(numbers.scale);
+#pragma omp parallel for simd schedule(static) if (tensor.numel > kParallelGrain)
+  for (int64_t i = 0; i < tensor.numel; ++i) {
     const T g = grad[i] * scale;
     const T m = b1 * first[i] + rest1 * g, v = b2 * second[i] + rest2 * g * g;
     first[i] = m;
@@ -80,13 +86,50 @@ double squares(const View& x) {
   return total;
 }
 
-void adamw(const AdamWArgs& args) { SESAME_FLOAT_TYPES("adamw", args.dtype, adamw_update<T>(args)); }
+// The factor that clipping and the caller put on all gradients.
+double gradient_scale(const AdamWArgs& args) {
+  const double most = args.rates[1];
+  if (args.norm == nullptr || !(most > 0)) return args.rates[2];
+  const double clip = most / (*args.norm + 1e-6);
+  return args.rates[2] * (clip < 1 ? clip : 1.0);
+}
+
+void adamw(const AdamWArgs& args) {
+  if (args.norm != nullptr && !__builtin_isfinite(*args.norm)) return;
+  const double scale = gradient_scale(args);
+  for (int64_t i = 0; i < args.count; ++i) {
+    const AdamWTensor& tensor = args.tensors[i];
+    const double t = ++args.updates[tensor.slot];
+    AdamWNumbers numbers = {args.beta1,   args.beta2, args.eps, args.rates[0] * tensor.lr_factor,
+                            tensor.decay, 1,          1,        scale};
+    if (args.bias_correction) {
+      numbers.bias1 = 1 - __builtin_pow(args.beta1, t);
+      numbers.bias2 = 1 - __builtin_pow(args.beta2, t);
+    }
+    SESAME_FLOAT_TYPES("adamw", args.dtype, adamw_update<T>(tensor, numbers));
+  }
+}
 
 void sgd(const SgdArgs& args) { SESAME_FLOAT_TYPES("sgd", args.dtype, sgd_update<T>(args)); }
 
-double sum_squares(const View& x) {
-  SESAME_FLOAT_TYPES("sum_squares", x.dtype, return squares<T>(x));
-  return 0;
+// 0, or not a number where an element is not finite.
+template <class T>
+double nothing_if_finite(const View& x) {
+  double sum = 0;
+  for (int64_t i = 0; i < x.numel; ++i) sum += 0.0 * static_cast<double>(ptr<const T>(x)[i]);
+  return sum;
+}
+
+void sum_squares(const SumSquaresArgs& args) {
+  double total = 0;
+  for (int64_t i = 0; i < args.count; ++i) {
+    const View& x = args.tensors[i];
+    const bool guard = i >= args.count - args.guards;
+    SESAME_FLOAT_TYPES("sum_squares", x.dtype,
+                       args.sums[i] = guard ? nothing_if_finite<T>(x) : squares<T>(x));
+    total += args.sums[i];
+  }
+  args.sums[args.count] = __builtin_sqrt(total);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Rows of a table by index: gather, deterministic scatter-add, overwriting, and the range of the indices.
+// Rows of a table by index: gather, deterministic scatter-add, overwriting.
 #include "autograd/backend/cpu/kernels/isa.h"
 
 SESAME_KERNELS_BEGIN
@@ -53,26 +53,12 @@ void write_rows(const View& table, const View& rows, const View& ids) {
   for (int64_t i = 0; i < ids.numel; ++i) memcpy(to + id[i] * bytes, from + i * step, bytes);
 }
 
-// INT64_MAX and INT64_MIN for no ids at all.
-void int_range(const View& ids, int64_t* smallest, int64_t* largest) {
-  const int64_t* id = ptr<const int64_t>(ids);
-  int64_t low = INT64_MAX, high = INT64_MIN;
-#pragma omp simd reduction(min : low) reduction(max : high)
-  for (int64_t i = 0; i < ids.numel; ++i) {
-    low = id[i] < low ? id[i] : low;
-    high = id[i] > high ? id[i] : high;
-  }
-  *smallest = low;
-  *largest = high;
-}
-
 }  // namespace
 
 void fill_rows(KernelTable& table) {
   table.gather_rows = gather_rows;
   table.scatter_add_rows = scatter_add_rows;
   table.write_rows = write_rows;
-  table.int_range = int_range;
 }
 
 SESAME_KERNELS_END

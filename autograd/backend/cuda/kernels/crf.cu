@@ -1,6 +1,7 @@
 // Linear-chain CRF in the log domain, float32: a block for each segment walks over its rows, a thread for
 // each class.
 #include "autograd/backend/cuda/kernels/common.cuh"
+#include "autograd/backend/cuda/kernels/indices.cuh"
 
 namespace sesame::cuda {
 namespace {
@@ -41,9 +42,10 @@ __global__ void crf_kernel(Crf p, float* loss) {
   }
   float score = 0;
   for (std::int64_t t = threadIdx.x; t < length; t += kBlock) {
-    const std::int64_t row = begin + t, tag = p.tags[row];
+    const std::int64_t row = begin + t, tag = p.tags[row], before = t > 0 ? p.tags[row - 1] : 0;
+    if (!inside(tag, k) || !inside(before, k)) continue;  // checks.cu reports it
     score += p.emissions[row * k + tag];
-    score += t > 0 ? p.transitions[p.tags[row - 1] * k + tag] : p.start[tag];
+    score += t > 0 ? p.transitions[before * k + tag] : p.start[tag];
     if (t == length - 1) score += p.end[tag];
   }
   score = block_sum(score);

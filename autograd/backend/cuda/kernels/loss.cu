@@ -1,4 +1,6 @@
-// Softmax cross-entropy, a block for each row, and binary cross-entropy by element.
+// Softmax cross-entropy, a block for each row, and binary cross-entropy by element. A target out of range
+// counts as ignored (checks.cu reports it).
+#include "autograd/backend/cuda/kernels/indices.cuh"
 #include "autograd/backend/cuda/kernels/math.cuh"
 
 namespace sesame::cuda {
@@ -16,7 +18,7 @@ struct CrossEntropy {
 template <class T>
 __global__ void cross_entropy_kernel(CrossEntropy<T> p, T* loss) {
   const std::int64_t row = blockIdx.x, target = p.targets[row];
-  if (target == p.ignore_index) {  // the whole block
+  if (target == p.ignore_index || !inside(target, p.cols)) {  // the whole block
     if (threadIdx.x == 0) {
       loss[row] = from_float<T>(0);
       p.lse[row] = 0;
@@ -46,7 +48,7 @@ template <class T>
 __global__ void cross_entropy_backward_kernel(CrossEntropy<T> p, const T* dloss, T* dlogits) {
   const std::int64_t row = blockIdx.x, target = p.targets[row];
   T* dx = dlogits + row * p.cols;
-  const bool ignored = target == p.ignore_index;
+  const bool ignored = target == p.ignore_index || !inside(target, p.cols);
   const float scale = to_float(dloss[row]), lse = p.lse[row],
               spread = p.smoothing / static_cast<float>(p.cols);
   for (std::int64_t j = threadIdx.x; j < p.cols; j += kBlock) {

@@ -116,50 +116,11 @@ void top_k(const View& values, const View& index, const View& x, std::int64_t k)
                            ptr<std::int64_t>(index), ptr<const T>(x), x.size[1], k));
 }
 
-// --- sum of squares ------------------------------------------------------------------------------
-
-constexpr std::int64_t kSquareBlocks = 1024;
-
-template <class T>
-__global__ void squares_kernel(double* partial, const T* x, std::int64_t n) {
-  double sum = 0;
-  for (std::int64_t i = loop_begin(); i < n; i += loop_step()) {
-    const double value = to_float(x[i]);
-    sum += value * value;
-  }
-  sum = block_combine(sum, Plus{});
-  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
-}
-
-__global__ void add_partials_kernel(double* out, const double* partial, std::int64_t n) {
-  double sum = 0;
-  for (std::int64_t i = threadIdx.x; i < n; i += kBlock) sum += partial[i];
-  sum = block_combine(sum, Plus{});
-  if (threadIdx.x == 0) *out = sum;
-}
-
-double sum_squares(const View& x) {
-  if (x.numel == 0) return 0;
-  const std::int64_t wanted = (x.numel + 4 * kBlock - 1) / (4 * kBlock);
-  const std::int64_t blocks = wanted < kSquareBlocks ? wanted : kSquareBlocks;
-  auto* partial = static_cast<double*>(scratch((kSquareBlocks + 1) * sizeof(double)));
-  SESAME_CUDA_TYPES("sum_squares", x.dtype,
-                    launch("sum_squares", squares_kernel<T>, static_cast<unsigned>(blocks), kBlock, partial,
-                           ptr<const T>(x), x.numel));
-  launch("sum_squares", add_partials_kernel, 1, kBlock, partial + kSquareBlocks, partial, blocks);
-  double total = 0;
-  check(cudaMemcpyAsync(&total, partial + kSquareBlocks, sizeof total, cudaMemcpyDeviceToHost, stream()),
-        "sum_squares");
-  check(cudaStreamSynchronize(stream()), "sum_squares");
-  return total;
-}
-
 }  // namespace
 
 void fill_reduce(KernelTable& table) {
   table.reduce = reduce;
   table.top_k = top_k;
-  table.sum_squares = sum_squares;
 }
 
 }  // namespace sesame::cuda

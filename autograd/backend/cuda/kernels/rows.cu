@@ -1,29 +1,32 @@
-// Rows of a table by index: gather, deterministic scatter-add, overwriting, and the range of the indices.
-#include <climits>
-
+// Rows of a table by index: gather, deterministic scatter-add, overwriting. Rows whose index is out of range
+// are left out (checks.cu reports them).
+#include "autograd/backend/cuda/kernels/indices.cuh"
 #include "autograd/backend/cuda/kernels/matches.cuh"
 
 namespace sesame::cuda {
 namespace {
 
-// to[to_ids[i] or i] = from[from_ids[i] or i], in units of Word; null ids stand for i itself.
+// to[to_ids[i] or i] = from[from_ids[i] or i], in units of Word; null ids stand for i itself, and `limit` is
+// the number of rows that the others may name.
 template <class Word>
 __global__ void move_rows_kernel(Word* to, const Word* from, const std::int64_t* to_ids,
                                  const std::int64_t* from_ids, std::int64_t rows, std::int64_t words,
-                                 std::int64_t from_step) {
+                                 std::int64_t from_step, std::int64_t limit) {
   for (std::int64_t i = loop_begin(); i < rows * words; i += loop_step()) {
     const std::int64_t row = i / words, j = i % words;
     const std::int64_t target = to_ids == nullptr ? row : to_ids[row];
     const std::int64_t source = from_ids == nullptr ? row : from_ids[row];
+    if (!inside(to_ids == nullptr ? source : target, limit)) continue;
     to[target * words + j] = from[source * from_step + j];
   }
 }
 
 void move_rows(const char* op, DType dtype, void* to, const void* from, const std::int64_t* to_ids,
-               const std::int64_t* from_ids, std::int64_t rows, std::int64_t cols, std::int64_t from_step) {
+               const std::int64_t* from_ids, std::int64_t rows, std::int64_t cols, std::int64_t from_step,
+               std::int64_t limit) {
   const auto run = [&]<class Word>(Word) {
     launch(op, move_rows_kernel<Word>, loop_blocks(rows * cols), kBlock, static_cast<Word*>(to),
-           static_cast<const Word*>(from), to_ids, from_ids, rows, cols, from_step);
+           static_cast<const Word*>(from), to_ids, from_ids, rows, cols, from_step, limit);
   };
   switch (dtype_size(dtype)) {
     case 1:
@@ -41,22 +44,23 @@ void gather_rows(const View& out, const View& table, const View& ids) {
   if (out.numel == 0) return;
   const std::int64_t cols = out.numel / ids.numel;
   move_rows("gather_rows", out.dtype, out.data, table.data, nullptr, ptr<const std::int64_t>(ids), ids.numel,
-            cols, cols);
+            cols, cols, table.size[0]);
 }
 
 void write_rows(const View& table, const View& rows, const View& ids) {
   if (rows.numel == 0) return;
   move_rows("write_rows", table.dtype, table.data, rows.data, ptr<const std::int64_t>(ids), nullptr,
-            ids.numel, rows.size[1], rows.stride[0]);
+            ids.numel, rows.size[1], rows.stride[0], table.size[0]);
 }
 
 // A block for each id and kBlock columns. The block of an id's first occurrence adds up all of them in
 // ascending order; the others leave.
 template <class T>
 __global__ void scatter_add_kernel(T* table, const T* rows, const std::int64_t* ids, std::int64_t n,
-                                   std::int64_t cols) {
+                                   std::int64_t cols, std::int64_t limit) {
   __shared__ int list[kBlock];
   const std::int64_t first = blockIdx.x, id = ids[first];
+  if (!inside(id, limit)) return;  // the whole block
   int earlier = 0;
   for (std::int64_t i = threadIdx.x; i < first && earlier == 0; i += kBlock) earlier = ids[i] == id ? 1 : 0;
   if (__syncthreads_or(earlier) != 0) return;
@@ -78,38 +82,7 @@ void scatter_add_rows(const View& table, const View& rows, const View& ids) {
   SESAME_CUDA_TYPES("scatter_add_rows", table.dtype,
                     launch("scatter_add_rows", scatter_add_kernel<T>,
                            dim3(static_cast<unsigned>(n), blocks_for(cols, kBlock)), kBlock, ptr<T>(table),
-                           ptr<const T>(rows), ptr<const std::int64_t>(ids), n, cols));
-}
-
-struct Smaller {
-  __device__ std::int64_t operator()(std::int64_t a, std::int64_t b) const { return a < b ? a : b; }
-};
-struct Greater {
-  __device__ std::int64_t operator()(std::int64_t a, std::int64_t b) const { return a > b ? a : b; }
-};
-
-__global__ void int_range_kernel(std::int64_t* out, const std::int64_t* ids, std::int64_t n) {
-  std::int64_t low = LLONG_MAX, high = LLONG_MIN;
-  for (std::int64_t i = threadIdx.x; i < n; i += kBlock) {
-    low = Smaller{}(low, ids[i]);
-    high = Greater{}(high, ids[i]);
-  }
-  low = block_combine(low, Smaller{});
-  high = block_combine(high, Greater{});
-  if (threadIdx.x != 0) return;
-  out[0] = low;
-  out[1] = high;
-}
-
-// INT64_MAX and INT64_MIN for no ids at all. Waits for the device: ids are checked before they are used.
-void int_range(const View& ids, std::int64_t* smallest, std::int64_t* largest) {
-  auto* range = static_cast<std::int64_t*>(scratch(2 * sizeof(std::int64_t)));
-  launch("int_range", int_range_kernel, 1, kBlock, range, ptr<const std::int64_t>(ids), ids.numel);
-  std::int64_t host[2];
-  check(cudaMemcpyAsync(host, range, sizeof host, cudaMemcpyDeviceToHost, stream()), "int_range");
-  check(cudaStreamSynchronize(stream()), "int_range");
-  *smallest = host[0];
-  *largest = host[1];
+                           ptr<const T>(rows), ptr<const std::int64_t>(ids), n, cols, table.size[0]));
 }
 
 }  // namespace
@@ -118,7 +91,6 @@ void fill_rows(KernelTable& table) {
   table.gather_rows = gather_rows;
   table.scatter_add_rows = scatter_add_rows;
   table.write_rows = write_rows;
-  table.int_range = int_range;
 }
 
 }  // namespace sesame::cuda
