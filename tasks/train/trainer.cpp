@@ -7,18 +7,14 @@
 #include <memory>
 
 #include "autograd/check.h"
-#include "autograd/comm/gradient_sum.h"
-#include "autograd/engine.h"
-#include "autograd/optimizer_step.h"
-#include "autograd/random.h"
 #include "nn/optim/adamw.h"
-#include "nn/optim/clip.h"
 #include "tasks/logging/metrics_jsonl.h"
 #include "tasks/logging/progress.h"
 #include "tasks/logging/tfevents.h"
 #include "tasks/train/sampler.h"
 #include "tasks/train/shared_state.h"
 #include "tasks/train/stop_signal.h"
+#include "tasks/train/update_step.h"
 
 namespace sesame {
 namespace {
@@ -50,7 +46,8 @@ class Run {
       if (p.tensor.requires_grad()) trained_.push_back(p);
     }
     SESAME_CHECK(!trained_.empty(), "train", "nothing is left to train: every parameter is frozen");
-    measured_ = share_of(trained_, comm_);
+    updates_ = std::make_unique<UpdateStep>(task_, trained_, optimizer_, comm_,
+                                            UpdateStepOptions{.clip = options.clip, .seed = options.seed});
     plan_length();
   }
 
@@ -61,10 +58,10 @@ class Run {
   std::int64_t begin();
   void take_up();
   void begin_epoch(std::int64_t epoch);
-  double grad_norm();
   void update(const Update& parts);
-  double backward(const Update& parts, std::int64_t* examples);
-  bool usable(double loss, double norm);
+  void settle(std::size_t left);
+  void note_finiteness(const FinishedUpdate& update);
+  void record(const FinishedUpdate& update);
   void after_update(bool epoch_ends);
   void stop_if_asked();
   void evaluate();
@@ -76,11 +73,9 @@ class Run {
   Comm& comm_ = world();  // its parts of each update are this rank's
   Sampler sampler_;
   std::vector<NamedParameter> parameters_;
-  std::vector<NamedParameter> trained_;   // what checkpoints hold: the rest is as the run begins with it
-  std::vector<NamedParameter> measured_;  // of which this rank takes the gradient's norm
+  std::vector<NamedParameter> trained_;  // what checkpoints hold: the rest is as the run begins with it
   AdamW optimizer_;
-  std::unique_ptr<DeviceSum> device_sum_;  // where the weights lie on a device
-  std::unique_ptr<GradientSum> gradients_;
+  std::unique_ptr<UpdateStep> updates_;
   Checkpoints checkpoints_;  // rank 0's, as are the logs
   std::string metric_;
   Schedule schedule_;
@@ -146,101 +141,66 @@ std::int64_t Run::begin() {
   return state_.step;
 }
 
-// Gradients of one update, added up over its parts, of which each rank computes every size-th. Their sum over
-// the ranks is under way while the last part's backward pass still runs. Returns the loss.
-double Run::backward(const Update& parts, std::int64_t* examples) {
-  const auto ranks = static_cast<std::size_t>(comm_.size()), own = static_cast<std::size_t>(comm_.rank());
-  double terms = 0;
-  for (std::size_t k = own; k < parts.size(); k += ranks) terms += task_.loss_terms(parts[k]);
-  terms = comm_.sum(terms);
-  double sums[] = {0, 0};  // loss, tokens
-  for (std::size_t k = 0; k < parts.size(); ++k) {
-    const std::int64_t first = *examples;
-    *examples += static_cast<std::int64_t>(parts[k].size());
-    if (k % ranks != own) continue;
-    const RandomScope scope(options_.seed, static_cast<std::uint64_t>(state_.step));
-    const LossPart result = task_.loss(parts[k], first, terms);
-    BackwardOptions pass;
-    if (ranks > 1 && k + ranks >= parts.size()) {
-      pass.leaf_done = [this](const Tensor& leaf) { gradients_->ready(leaf); };
-    }
-    sesame::backward(result.loss, pass);
-    sums[0] += result.loss.item();
-    sums[1] += static_cast<double>(result.tokens);
-  }
-  gradients_->finish(sums);
-  state_.tokens += static_cast<std::int64_t>(sums[1]);
-  return sums[0];
-}
-
-// Each rank measures its share of the parameters: less work, and the same bits on all.
-double Run::grad_norm() {
-  if (comm_.size() == 1) return global_grad_norm(trained_);
-  const double own = global_grad_norm(measured_);
-  return std::sqrt(comm_.sum(own * own));
-}
-
 void Run::begin_epoch(std::int64_t epoch) {
   if (options_.begin_epoch) options_.begin_epoch(epoch, epochs_, trained_);
-  if (gradients_ && !options_.begin_epoch) return;
-  std::vector<Tensor> leaves;  // what begin_epoch froze has no gradient to sum
-  for (const NamedParameter& p : trained_) {
-    if (p.tensor.requires_grad()) leaves.push_back(p.tensor);
-  }
-  if (comm_.size() > 1 && !device_sum_ && !(trained_.at(0).tensor.device() == Device{})) {
-    device_sum_ = make_device_sum(comm_, trained_[0].tensor.device());
-    progress_->message("gradients are summed by " + device_sum_->description());
-  }
-  gradients_ =
-      std::make_unique<GradientSum>(comm_, std::move(leaves), GradientSum::kBucketBytes, device_sum_.get());
+  if (epoch > 0 && !options_.begin_epoch) return;
+  const std::string how = updates_->prepare();
+  if (!how.empty()) progress_->message("gradients are summed by " + how);
 }
 
-// A non-finite loss or gradient spoils the weights for good: the update is left out, and counted.
-bool Run::usable(double loss, double norm) {
-  if (std::isfinite(loss) && std::isfinite(norm)) {
-    bad_in_a_row_ = 0;
-    return true;
+void Run::update(const Update& parts) {
+  const Clock::time_point begin = Clock::now();
+  const double lr = options_.lr * schedule_.factor(state_.step);
+  const UpdateStep::Counts counts = updates_->start(parts, state_.step, lr);
+  ++state_.step;
+  state_.examples += counts.examples;
+  state_.tokens += counts.tokens;
+  state_.train_seconds += seconds_since(begin);
+  // A device works on this update while the host logs the one before; who looks at every update wants it
+  // done.
+  settle(options_.after_update ? 0 : 1);
+}
+
+// Takes in the numbers of all updates but the last `left`, in their order. Before anything that reads weights
+// or state, none may be left.
+void Run::settle(std::size_t left) {
+  while (updates_->under_way() > left || updates_->next_is_here()) {
+    const Clock::time_point begin = Clock::now();
+    const FinishedUpdate update = updates_->finish();
+    state_.train_seconds += seconds_since(begin);
+    record(update);
   }
-  std::string where = "the loss";
-  for (const NamedParameter& p : trained_) {
-    if (p.tensor.grad().defined() && !std::isfinite(sum_of_squares(p.tensor.grad()))) {
-      where = "the gradient of " + p.name;
-      break;
-    }
+}
+
+void Run::note_finiteness(const FinishedUpdate& update) {
+  const std::string& where = update.not_finite;
+  if (where.empty()) {
+    bad_in_a_row_ = 0;
+    return;
   }
   ++state_.skipped_steps;
   SESAME_CHECK(
       ++bad_in_a_row_ < 5, "train",
       "{} is not finite for {} updates in a row (now at {}): lower --lr, raise --warmup, or check the data",
-      where, bad_in_a_row_, state_.step);
-  progress_->message(fmt::format("update {} skipped: {} is not finite", state_.step, where));
-  return false;
+      where, bad_in_a_row_, update.step);
+  progress_->message(fmt::format("update {} skipped: {} is not finite", update.step, where));
 }
 
-void Run::update(const Update& parts) {
-  const Clock::time_point begin = Clock::now();
-  std::int64_t examples = 0;
-  const double loss = backward(parts, &examples);
-  const double norm = grad_norm();
-  const double lr = options_.lr * schedule_.factor(state_.step);
-  if (usable(loss, norm)) optimizer_.step(lr, clip_factor(norm, options_.clip));
-  for (NamedParameter& p : trained_) p.tensor.zero_grad();
-  ++state_.step;
-  state_.examples += examples;
-  state_.last_loss = loss;
-  state_.train_seconds += seconds_since(begin);
-
+void Run::record(const FinishedUpdate& update) {
+  note_finiteness(update);
+  const std::int64_t done = update.step + 1;
+  state_.last_loss = update.loss;
   if (comm_.leads()) {
     Metrics line;
-    line.set("loss", loss);
-    line.set("lr", lr);
-    line.set("grad_norm", norm);
-    log_->write(state_.step, line);
-    board_->scalar("train/loss", loss, state_.step);
-    board_->scalar("train/lr", lr, state_.step);
+    line.set("loss", update.loss);
+    line.set("lr", update.lr);
+    line.set("grad_norm", update.norm);
+    log_->write(done, line);
+    board_->scalar("train/loss", update.loss, done);
+    board_->scalar("train/lr", update.lr, done);
   }
-  progress_->update(state_.step, fmt::format("loss {:.4f}  lr {:.2e}", loss, lr));
-  if (options_.after_update) options_.after_update(state_.step, loss);
+  progress_->update(done, fmt::format("loss {:.4f}  lr {:.2e}", update.loss, update.lr));
+  if (options_.after_update) options_.after_update(done, update.loss);
 }
 
 void Run::evaluate() {
@@ -270,9 +230,10 @@ void Run::evaluate() {
 void Run::after_update(bool epoch_ends) {
   const bool evaluates =
       last_step() || (options_.eval_every > 0 ? state_.step % options_.eval_every == 0 : epoch_ends);
-  if (evaluates) evaluate();
+  if (evaluates) settle(0), evaluate();
   const bool saves = options_.save_every > 0 ? state_.step % options_.save_every == 0 : evaluates;
   const bool ends = last_step() || result_.stopped_early;
+  if (saves && !ends) settle(0);
   if (saves && !ends && comm_.leads()) checkpoints_.save_step(state_, trained_, optimizer_);
   if (!ends) stop_if_asked();
 }
@@ -281,6 +242,7 @@ void Run::after_update(bool epoch_ends) {
 void Run::stop_if_asked() {
   const char* signal = stop_.received();
   if (comm_.sum(signal != nullptr ? 1. : 0.) == 0) return;
+  settle(0);
   if (comm_.leads()) checkpoints_.save_step(state_, trained_, optimizer_);
   progress_->finish();
   fail("train", "stopped by {} after update {} of {}: the checkpoint is written, --resume goes on from it",
