@@ -23,6 +23,10 @@ std::size_t size_class(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+thread_local const MemoryPool* pool_in_use = nullptr;
+
+using FreeBlocks = std::map<std::size_t, std::vector<void*>>;  // by size
+
 class CachingAllocator {
  public:
   explicit CachingAllocator(Device device) : device_(device) {}
@@ -32,7 +36,10 @@ class CachingAllocator {
     std::lock_guard lock(mutex_);
     ++stats_.requests;
     std::size_t given = size;
-    void* data = take_cached(size, given);
+    const MemoryPool* pool =
+        pool_in_use != nullptr && pool_in_use->device() == device_ ? pool_in_use : nullptr;
+    void* data = pool == nullptr ? nullptr : take_cached(pools_[pool], size, given);
+    if (data == nullptr) data = take_cached(free_, size, given);
     if (data == nullptr) {
       data = kernels(device_).allocate(size);
       if (data == nullptr) {
@@ -43,6 +50,7 @@ class CachingAllocator {
       ++stats_.system_allocations;
     }
     if (given != size) remember_larger(data, given);
+    if (pool != nullptr) owners_[data] = pool;
     stats_.bytes_in_use += given;
     stats_.peak_bytes_in_use = std::max(stats_.peak_bytes_in_use, stats_.bytes_in_use);
     return data;
@@ -69,15 +77,35 @@ class CachingAllocator {
     release_cached_locked();
   }
 
+  void end_pool(const MemoryPool* pool) {
+    std::lock_guard lock(mutex_);
+    for (auto& [size, blocks] : pools_[pool]) {
+      std::vector<void*>& shared = free_[size];
+      shared.insert(shared.end(), blocks.begin(), blocks.end());
+    }
+    pools_.erase(pool);
+    std::erase_if(owners_, [pool](const auto& entry) { return entry.second == pool; });
+  }
+
  private:
   // Into the cache; back to the system where there is no memory for the note of it.
   void keep(void* data, std::size_t size) noexcept {
     try {
-      free_[size].push_back(data);
+      free_of(data)[size].push_back(data);
       stats_.bytes_cached += size;
     } catch (const std::bad_alloc&) {
       kernels(device_).release(data, size);
     }
+  }
+
+  // Where a block goes when it is freed.
+  FreeBlocks& free_of(void* data) {
+    if (owners_.empty()) return free_;
+    const auto it = owners_.find(data);
+    if (it == owners_.end()) return free_;
+    FreeBlocks& own = pools_[it->second];
+    owners_.erase(it);
+    return own;
   }
 
   void remember_larger(void* data, std::size_t given) {
@@ -92,10 +120,10 @@ class CachingAllocator {
   // A block of that size, else the smallest larger one up to four times the size: batches of different token
   // counts then live on the blocks of the largest, instead of a set for each count. Small requests
   // keep to their own size.
-  void* take_cached(std::size_t size, std::size_t& given) {
+  void* take_cached(FreeBlocks& blocks, std::size_t size, std::size_t& given) {
     constexpr std::size_t small = 1 << 16;
     const std::size_t most = size < small ? size : 4 * size;
-    for (auto it = free_.lower_bound(size); it != free_.end() && it->first <= most; ++it) {
+    for (auto it = blocks.lower_bound(size); it != blocks.end() && it->first <= most; ++it) {
       if (it->second.empty()) continue;
       given = it->first;
       void* data = it->second.back();
@@ -118,15 +146,17 @@ class CachingAllocator {
   void release_cached_locked() {
     for (auto& [size, blocks] : free_) {
       for (void* block : blocks) kernels(device_).release(block, size);
+      stats_.bytes_cached -= size * blocks.size();
     }
     free_.clear();
-    stats_.bytes_cached = 0;
   }
 
   Device device_;
   std::mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> free_;  // by size
-  std::unordered_map<void*, std::size_t> larger_;   // given out for less than their size
+  FreeBlocks free_;
+  std::unordered_map<const MemoryPool*, FreeBlocks> pools_;
+  std::unordered_map<void*, const MemoryPool*> owners_;  // of blocks that are in use
+  std::unordered_map<void*, std::size_t> larger_;        // given out for less than their size
   AllocatorStats stats_;
 };
 
@@ -147,6 +177,11 @@ void* allocate(Device device, std::size_t bytes) { return allocator_for(device).
 void deallocate(Device device, void* data, std::size_t bytes) noexcept {
   allocator_for(device).deallocate(data, bytes);
 }
+
+MemoryPool::MemoryPool(Device device) : device_(device) {}
+MemoryPool::~MemoryPool() { allocator_for(device_).end_pool(this); }
+MemoryPool::Scope::Scope(const MemoryPool& pool) : outer_(pool_in_use) { pool_in_use = &pool; }
+MemoryPool::Scope::~Scope() { pool_in_use = outer_; }
 
 AllocatorStats allocator_stats(Device device) { return allocator_for(device).stats(); }
 

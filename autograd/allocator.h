@@ -22,6 +22,33 @@ void* allocate(Device device, std::size_t bytes);
 // Gives memory from allocate() back to the cache; `bytes` as asked for.
 void deallocate(Device device, void* data, std::size_t bytes) noexcept;
 
+// Memory that only those get who ask while it is in use on their thread: what they free comes back to it, and
+// nobody else writes there. Recorded work (autograd/recording.h) may so use the same addresses again and
+// again. What is left goes to everybody when the pool is destroyed.
+class MemoryPool {
+ public:
+  explicit MemoryPool(Device device);
+  ~MemoryPool();
+  MemoryPool(const MemoryPool&) = delete;
+  MemoryPool& operator=(const MemoryPool&) = delete;
+  Device device() const { return device_; }
+
+  // Makes a pool that of the thread while it lives.
+  class Scope {
+   public:
+    explicit Scope(const MemoryPool& pool);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    const MemoryPool* outer_;
+  };
+
+ private:
+  Device device_;
+};
+
 AllocatorStats allocator_stats(Device device = {});
 // Returns all cached blocks to the system.
 void release_cached_memory(Device device = {});

@@ -18,6 +18,9 @@ class MixedPrecision {
   DType previous_;
 };
 
+// What the innermost one asks for; float32 without one.
+DType compute_dtype();
+
 // On the way into layers that may compute in a smaller type, and out of them. Recorded in the graph.
 Tensor to_compute(const Tensor& x);
 Tensor from_compute(const Tensor& x);

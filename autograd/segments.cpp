@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "autograd/backend/dispatch.h"
 #include "autograd/check.h"
 
 namespace sesame {
@@ -11,22 +12,21 @@ struct Segments::Data {
   std::vector<std::int64_t> lengths;
   SegmentsOptions options;
   std::int64_t end = 0;
-  Tensor begin, length, prefix, example;  // int32 on the device
+  std::vector<std::int32_t> host_index;  // begin, length, prefix, example: [4 count]
+  std::vector<std::int64_t> host_keys;   // token_keys, example_keys: [end + count]
+  Tensor index, keys;                    // the same on the device, one upload each
   Tensor token_keys, example_keys;
   SegmentsView view;
 };
 
 namespace {
 
-std::vector<std::int32_t> narrow(const std::vector<std::int64_t>& values) {
-  std::vector<std::int32_t> out;
-  out.reserve(values.size());
+void append_narrow(std::vector<std::int32_t>& out, const std::vector<std::int64_t>& values) {
   for (std::int64_t value : values) {
     SESAME_CHECK(value >= 0 && value <= std::numeric_limits<std::int32_t>::max(), "segments",
                  "{} does not fit: offsets and lengths are 0 to 2^31 - 1", value);
     out.push_back(static_cast<std::int32_t>(value));
   }
-  return out;
 }
 
 void fill_defaults(const std::vector<std::int64_t>& lengths, SegmentsOptions& options) {
@@ -66,26 +66,32 @@ Segments::Segments(const std::vector<std::int64_t>& lengths, const SegmentsOptio
     data->view.total += lengths[i];
     data->view.max_length = std::max(data->view.max_length, lengths[i]);
   }
-  data->begin = Tensor::from(narrow(o.begins), o.device);
-  data->length = Tensor::from(narrow(lengths), o.device);
-  data->prefix = Tensor::from(narrow(o.prefixes), o.device);
-  data->example = Tensor::from(narrow(o.examples), o.device);
-  std::vector<std::int64_t> token_keys(static_cast<std::size_t>(data->end), 0), example_keys;
+  SESAME_CHECK(o.rows == 0 || o.rows >= data->end, "segments", "{} rows are fewer than the segments' {}",
+               o.rows, data->end);
+  data->end = std::max(data->end, o.rows);
+  data->view.max_length = std::max(data->view.max_length, o.longest);
+  const auto n = static_cast<std::int64_t>(lengths.size());
+  for (const auto* values : {&o.begins, &lengths, &o.prefixes, &o.examples}) {
+    append_narrow(data->host_index, *values);
+  }
+  data->host_keys.assign(static_cast<std::size_t>(data->end + n), 0);
   for (std::size_t i = 0; i < lengths.size(); ++i) {
     const std::int64_t example = o.examples[i] << 32;
-    example_keys.push_back(example);
+    data->host_keys[static_cast<std::size_t>(data->end) + i] = example;
     for (std::int64_t t = 0; t < lengths[i]; ++t) {
-      token_keys[static_cast<std::size_t>(o.begins[i] + t)] = example | (o.firsts[i] + t);
+      data->host_keys[static_cast<std::size_t>(o.begins[i] + t)] = example | (o.firsts[i] + t);
     }
   }
-  data->token_keys = Tensor::from(token_keys, o.device);
-  data->example_keys = Tensor::from(example_keys, o.device);
-  data->view.count = static_cast<std::int64_t>(lengths.size());
-  const auto raw = [](const Tensor& t) { return static_cast<const std::int32_t*>(t.view().data); };
-  data->view.begin = raw(data->begin);
-  data->view.length = raw(data->length);
-  data->view.prefix = raw(data->prefix);
-  data->view.example = raw(data->example);
+  data->index = Tensor::from(data->host_index, o.device);
+  data->keys = Tensor::from(data->host_keys, o.device);
+  data->token_keys = data->keys.slice(0, 0, data->end);
+  data->example_keys = data->keys.slice(0, data->end, data->end + n);
+  data->view.count = n;
+  const auto* index = static_cast<const std::int32_t*>(data->index.view().data);
+  data->view.begin = index;
+  data->view.length = index + n;
+  data->view.prefix = index + 2 * n;
+  data->view.example = index + 3 * n;
   data_ = std::move(data);
 }
 
@@ -113,6 +119,36 @@ Segments Segments::to(Device device) const {
   SegmentsOptions options = data_->options;
   options.device = device;
   return Segments(data_->lengths, options);
+}
+
+bool Segments::cover(std::int64_t rows) const { return total() == rows && data_->options.rows == 0; }
+
+Segments Segments::padded(std::int64_t count, std::int64_t rows, std::int64_t longest, Device device) const {
+  SESAME_CHECK(count >= this->count() && rows >= end() && longest >= max_length(), "segments",
+               "{} segments of {} rows, the longest of {}, do not fit into {}, {} and {}", this->count(),
+               end(), max_length(), count, rows, longest);
+  SegmentsOptions options = data_->options;
+  std::vector<std::int64_t> lengths = data_->lengths;
+  const auto n = static_cast<std::size_t>(count);
+  for (auto* values : {&lengths, &options.begins, &options.prefixes, &options.examples, &options.firsts}) {
+    values->resize(n, 0);
+  }
+  options.rows = rows;
+  options.longest = longest;
+  options.device = device;
+  return Segments(lengths, options);
+}
+
+void Segments::overwrite(const Segments& other) const {
+  SESAME_CHECK(other.count() == count() && other.end() == end() && other.max_length() == max_length(),
+               "segments", "{} segments of {} rows cannot take the place of {} of {}", other.count(),
+               other.end(), count(), end());
+  const auto copy = [](const Tensor& to, const auto& from) {
+    if (!from.empty())
+      kernels(to.device()).copy_from_host(to.view().data, from.data(), from.size() * sizeof(from[0]));
+  };
+  copy(data_->index, other.data_->host_index);
+  copy(data_->keys, other.data_->host_keys);
 }
 
 const Tensor& Segments::token_keys() const { return view(), data_->token_keys; }

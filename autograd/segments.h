@@ -20,6 +20,9 @@ struct SegmentsOptions {
   std::vector<std::int64_t> examples = {};
   // Position of the first row in its example; default: 0.
   std::vector<std::int64_t> firsts = {};
+  // Rows of the batch and the longest length that kernels are prepared for, where they are more than the
+  // segments need (filler rows belong to no segment); 0: what the segments need.
+  std::int64_t rows = 0, longest = 0;
   Device device = {};
 };
 
@@ -33,11 +36,18 @@ class Segments {
   std::int64_t count() const { return view().count; }
   std::int64_t total() const { return view().total; }  // rows in segments
   std::int64_t max_length() const { return view().max_length; }
-  std::int64_t end() const;  // one past the last row that belongs to a segment
+  std::int64_t end() const;  // rows of the batch: one past the last that belongs to a segment, or more
+  // Whether each of `rows` rows certainly belongs to a segment.
+  bool cover(std::int64_t rows) const;
   std::int64_t begin(std::int64_t i) const;
   std::int64_t length(std::int64_t i) const;
   Device device() const;
   Segments to(Device device) const;
+  // The same sequences with sizes rounded up: empty segments up to `count`, filler rows up to `rows`.
+  Segments padded(std::int64_t count, std::int64_t rows, std::int64_t longest, Device device) const;
+  // Takes over the arrays of another object with equal count(), end() and max_length() into the memory of
+  // this one: kernels that were recorded with this one see them then. What it says on the host stays.
+  void overwrite(const Segments& other) const;
 
   // Arrays on the device, for kernels.
   const SegmentsView& view() const;

@@ -37,7 +37,10 @@ bool grad_enabled() { return recording; }
 Storage::Storage(Device on, std::size_t size) : device(on), bytes(size), data(allocate(on, size)) {}
 
 Storage::Storage(const void* borrowed, std::size_t size, std::shared_ptr<const void> keeper)
-    : bytes(size), data(const_cast<void*>(borrowed)), owner(std::move(keeper)) {}
+    : bytes(size), data(const_cast<void*>(borrowed)), owner(std::move(keeper)), read_only(true) {}
+
+Storage::Storage(const Storage& other, std::shared_ptr<const void> keeper)
+    : device(other.device), bytes(other.bytes), data(other.data), owner(std::move(keeper)) {}
 
 Storage::~Storage() {
   if (owner == nullptr) deallocate(device, data, bytes);
@@ -103,6 +106,13 @@ Tensor Tensor::borrow(const void* data, const Shape& shape, DType dtype, std::sh
   const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * dtype_size(dtype);
   return make(std::make_shared<Storage>(data, bytes, std::move(owner)), shape, contiguous_strides(shape), 0,
               dtype);
+}
+
+Tensor Tensor::unowned(std::shared_ptr<const void> owner) const {
+  SESAME_CHECK(owner != nullptr, "unowned", "needs an owner that keeps the memory valid");
+  const Impl& self = impl();
+  return make(std::make_shared<Storage>(*self.storage, std::move(owner)), self.shape, self.strides,
+              self.offset, self.dtype);
 }
 
 // --- looking
@@ -191,7 +201,7 @@ Tensor Tensor::alias(const Shape& shape, const Strides& strides, std::int64_t of
 
 void Tensor::begin_write(const char* op) {
   const Impl& self = impl();
-  SESAME_CHECK(self.storage->owner == nullptr, op,
+  SESAME_CHECK(!self.storage->read_only, op,
                "the tensor {} is a read-only view of a mapped file: clone() it before writing", self.shape);
   SESAME_CHECK(!recording || (!self.requires_grad && self.grad_fn == nullptr), op,
                "tensor {} takes part in the graph and must not be written in place: use NoGradGuard",

@@ -22,6 +22,8 @@ struct Storage {
   Storage(Device device, std::size_t bytes);
   // Borrowed memory (a mapped file): `owner` keeps it alive, it is never written to.
   Storage(const void* data, std::size_t bytes, std::shared_ptr<const void> owner);
+  // The memory of another storage without a share in it: `owner` keeps it valid.
+  Storage(const Storage& other, std::shared_ptr<const void> owner);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -31,6 +33,7 @@ struct Storage {
   void* data = nullptr;
   std::uint32_t version = 0;
   std::shared_ptr<const void> owner;  // set for borrowed memory
+  bool read_only = false;
 };
 
 struct TensorOptions {
@@ -61,6 +64,8 @@ class Tensor {
   }
   // A read-only tensor over memory of someone else, kept alive by `owner`. In-place writes throw.
   static Tensor borrow(const void* data, const Shape& shape, DType dtype, std::shared_ptr<const void> owner);
+  // The same numbers without a share in their memory and without history: `owner` must keep it valid.
+  Tensor unowned(std::shared_ptr<const void> owner) const;
 
   // --- looking
   // --------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@
 
 namespace sesame {
 
-struct HostCopy;  // a copy to the host that is under way; the backend's own
+struct LaunchGraph;  // recorded kernels; the backend's own
+struct HostCopy;     // a copy to the host that is under way; the backend's own
 
 // A tensor as a kernel sees it; strides in elements.
 struct View {
@@ -41,6 +42,10 @@ enum class AttentionPattern { Bidirectional, Causal, Prefix };
 // threshold == 0 means no dropout.
 struct DropoutSpec {
   std::uint64_t key = 0;
+  // The part of `key` that changes from step to step, joined to the rest by XOR. Recorded kernels leave it
+  // out and read what it is when they run from `step_at`, on the device; null: `key` is whole.
+  std::uint64_t step = 0;
+  const std::uint64_t* step_at = nullptr;
   std::uint32_t threshold = 0;
   float scale = 1.0f;
   bool active() const { return threshold != 0; }
@@ -270,6 +275,16 @@ struct KernelTable {
   // Waits for all that was started, and throws what checks on the device have found. Null: nothing is under
   // way.
   void (*synchronize)() = nullptr;
+
+  // --- recorded work: between begin_recording and end_recording everything that is started on this thread
+  // becomes part of a graph instead of running, and replay starts all of it at once. Addresses are those of
+  // the recording; nothing may be waited for or copied from the host meanwhile. Random draws of recorded
+  // kernels take their step from `step_key`, on the device. end_recording gives null, and no graph, where
+  // keep is false. Null entries: the device records nothing.
+  void (*begin_recording)(const std::uint64_t* step_key) = nullptr;
+  LaunchGraph* (*end_recording)(bool keep) = nullptr;
+  void (*replay)(const LaunchGraph* graph) = nullptr;
+  void (*free_graph)(LaunchGraph* graph) = nullptr;
 
   // --- copies (any strides; dtypes may differ in copy)
   // --------------------------------------------------------------

@@ -165,7 +165,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segmen
                  const Segments& keys, const AttentionOptions& options) {
   check_arguments(q, k, v, queries, keys, options);
   check_queries_apart("attention", queries);
-  const bool covered = queries.total() == q.size(0);
+  const bool covered = queries.cover(q.size(0));
   const Sides x = {kernel_rows(q), kernel_rows(k), kernel_rows(v)};
   const Tensor out = result_rows(q.shape(), q.options(), covered);
   Tensor lse;
@@ -175,7 +175,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Segmen
     const Sides saved = {b.saved(0), b.saved(1), b.saved(2)};
     // Beams share the keys of their source: then the kernel adds to zeros.
     const bool shared = find_overlap(keys).first >= 0;
-    const bool keys_covered = !shared && keys.total() == saved.k.size(0);
+    const bool keys_covered = !shared && keys.cover(saved.k.size(0));
     Sides gradients;
     if (b.wanted(0)) gradients.q = result_rows(saved.q.shape(), saved.q.options(), covered);
     if (b.wanted(1)) gradients.k = result_rows(saved.k.shape(), saved.k.options(), keys_covered);
@@ -197,7 +197,7 @@ Tensor self_attention(const Tensor& qkv, const Segments& segments, const Attenti
       qkv.shape());
   check_segments("self_attention", "qkv", qkv, segments);
   check_queries_apart("self_attention", segments);
-  const bool covered = segments.total() == qkv.size(0);
+  const bool covered = segments.cover(qkv.size(0));
   const Tensor rows = kernel_rows(qkv);
   const Tensor out = result_rows({qkv.size(0), qkv.size(1) / 3}, qkv.options(), covered);
   Tensor lse;

@@ -1,7 +1,9 @@
 #include "models/bert/bert.h"
 
 #include "autograd/check.h"
+#include "autograd/ops/rows.h"
 #include "models/adapters/adapters.h"
+#include "models/bert/recorded.h"
 
 namespace sesame {
 
@@ -28,16 +30,31 @@ BertOutput Bert::forward(const PackedBatch& batch, const BertForward& options) c
       "bert",
       "only_first leaves the other rows out: it goes with the last layer and the bidirectional pattern");
   BertOutput output;
-  const Tensor embedded = embeddings.forward(batch);  // [T, H]
-  if (options.all_hidden) output.hidden.push_back(embedded);
-  output.last = options.only_first ? encoder.forward_first(embedded, batch.segments)
-                                   : encoder.forward(embedded, batch.segments, options.pattern,
-                                                     options.all_hidden ? &output.hidden : nullptr);
-  if (!options.all_hidden) output.hidden.push_back(output.last);
+  if (RecordedBert::worth_it(*this, batch)) {
+    if (recorded_ == nullptr || !(recorded_->device() == batch.ids.device())) {
+      recorded_ = std::make_unique<RecordedBert>(batch.ids.device());
+    }
+    if (recorded_->free()) output.hidden = recorded_->states(*this, batch, options);
+  }
+  if (output.hidden.empty())
+    output.hidden = states(batch, options);
+  else if (options.only_first)
+    output.hidden = {gather_rows(output.hidden[0], batch.segments.first_rows())};
+  output.last = output.hidden.back();
   if (!options.pooled || !has_pooler()) return output;
   output.pooled =
       options.only_first ? pooler->dense.forward(output.last) : pooler->forward(output.last, batch.segments);
   return output;
+}
+
+std::vector<Tensor> Bert::states(const PackedBatch& batch, const BertForward& options) const {
+  const Tensor embedded = embeddings.forward(batch);  // [T, H]
+  if (options.only_first) return {encoder.forward_first(embedded, batch.segments)};
+  std::vector<Tensor> hidden;
+  if (!options.all_hidden) return {encoder.forward(embedded, batch.segments, options.pattern, nullptr)};
+  hidden.push_back(embedded);
+  encoder.forward(embedded, batch.segments, options.pattern, &hidden);
+  return hidden;
 }
 
 }  // namespace sesame

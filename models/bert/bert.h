@@ -31,6 +31,7 @@ struct BertOutput {
 };
 
 class BertAdapters;
+class RecordedBert;
 
 class Bert : public Module {
  public:
@@ -40,6 +41,10 @@ class Bert : public Module {
 
   // Throws Error for ids, positions or types outside of the tables and for a batch whose parts do not match.
   BertOutput forward(const PackedBatch& batch, const BertForward& options = {}) const;
+  // What forward() gives without its checks, the pooler and recording: the states of the embeddings and all
+  // layers
+  // ([T, H] each) where all_hidden is set, else of the last layer alone.
+  std::vector<Tensor> states(const PackedBatch& batch, const BertForward& options) const;
 
   const BertConfig& config() const { return config_; }
   std::int64_t width() const { return config_.hidden_size; }
@@ -52,6 +57,7 @@ class Bert : public Module {
 
  private:
   BertConfig config_;
+  mutable std::unique_ptr<RecordedBert> recorded_;  // of small batches (models/bert/recorded.h)
 };
 
 }  // namespace sesame

@@ -20,8 +20,10 @@ DropoutSpec Dropout::next() const {
     scope_ = scope->serial();
     calls_ = 0;
   }
-  const std::uint64_t key = scope != nullptr ? scope->key() : 0;
-  return make_dropout(p_, mix_key(mix_key(key, path_hash()), calls_++));
+  const std::uint64_t step = scope != nullptr ? scope->key() : 0;
+  DropoutSpec spec = make_dropout(p_, mix_key(mix_key(0, path_hash()), calls_++) ^ step);
+  spec.step = step;
+  return spec;
 }
 
 Tensor Dropout::forward(const Tensor& x, const Tensor& row_keys) const {

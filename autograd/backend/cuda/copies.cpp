@@ -85,6 +85,10 @@ Stage& stage_with_room(HostSide& side) {
 }
 
 void copy_from_host(void* device, const void* host, std::size_t bytes) {
+  if (bytes == 0) return;
+  // The graph would read the stage again at each replay, whatever is there by then.
+  if (recording())
+    refuse("copy from host", "%zu bytes for work that is being recorded: copy them before", bytes);
   HostSide& side = host_side();
   std::lock_guard lock(side.mutex);
   for (std::size_t done = 0; done < bytes;) {

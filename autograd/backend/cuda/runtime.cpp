@@ -93,9 +93,9 @@ KernelTable make_table() {
   table.allocate = allocate;
   table.release = release;
   table.free_bytes = free_bytes;
-  for (auto* fill : {fill_copies, fill_checks, fill_memory, fill_pointwise, fill_gemm, fill_linear,
-                     fill_reduce, fill_softmax, fill_norm, fill_rows, fill_segments, fill_attention,
-                     fill_attention_backward, fill_loss, fill_crf, fill_optimizer}) {
+  for (auto* fill : {fill_copies, fill_graphs, fill_checks, fill_memory, fill_pointwise, fill_gemm,
+                     fill_linear, fill_reduce, fill_softmax, fill_norm, fill_rows, fill_segments,
+                     fill_attention, fill_attention_backward, fill_loss, fill_crf, fill_optimizer}) {
     fill(table);
   }
   return table;

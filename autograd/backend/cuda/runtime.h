@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #include "autograd/backend/kernel_table.h"
 
@@ -17,6 +18,11 @@ cudaStream_t stream();
 // Memory on the current device for one call of a kernel; the next call may get the same bytes. Once given,
 // they stay valid: where more is asked for, the larger block is a new one.
 void* scratch(std::size_t bytes);
+
+// Whether what this thread starts is recorded instead of run, and where recorded kernels then find the step
+// of their random draws; null while nothing is recorded (graphs.cpp).
+bool recording();
+const std::uint64_t* recorded_step_key();
 
 // Where checks of indices note what they find: pinned host memory that kernels write to, and the number of
 // this check. Whoever waits for the device next throws the first of them (copies.cpp).
@@ -44,6 +50,7 @@ void check(cudaError_t status, const char* op);
 
 // Each kernel family puts its functions into the table.
 void fill_copies(KernelTable&);
+void fill_graphs(KernelTable&);
 void fill_checks(KernelTable&);
 void fill_memory(KernelTable&);
 void fill_pointwise(KernelTable&);

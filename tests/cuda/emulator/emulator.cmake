@@ -16,6 +16,6 @@ target_compile_options(sesame_cuda PRIVATE -O2 -Wall -Wextra -fno-strict-aliasin
 add_library(emulated_cublaslt MODULE ${emulator}/cublaslt.cpp)
 target_include_directories(emulated_cublaslt PRIVATE ${PROJECT_SOURCE_DIR} ${CUDAToolkit_INCLUDE_DIRS})
 target_compile_options(emulated_cublaslt PRIVATE -O3)
-add_dependencies(sesame_cuda emulated_cublaslt)
+add_dependencies(sesame_autograd emulated_cublaslt)
 set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/cuda/gemm.cpp PROPERTIES COMPILE_DEFINITIONS
   "SESAME_CUDA_MAJOR=\"emulated\";SESAME_CUBLASLT=\"$<TARGET_FILE:emulated_cublaslt>\"")

@@ -25,9 +25,15 @@ __device__ inline Words philox(std::uint32_t c0, std::uint32_t c1, std::uint32_t
 }
 
 // What a kernel is given of a dropout: every kernel family passes its spec through here before a launch, and
-// draws with dropout_key() of it.
-inline DropoutSpec on_device(const DropoutSpec& spec) { return spec; }
-__device__ inline std::uint64_t dropout_key(const DropoutSpec& spec) { return spec.key; }
+// draws with dropout_key() of it. Recorded kernels get the key without its step.
+inline DropoutSpec on_device(DropoutSpec spec) {
+  spec.step_at = recorded_step_key();
+  if (spec.step_at != nullptr) spec.key ^= spec.step;
+  return spec;
+}
+__device__ inline std::uint64_t dropout_key(const DropoutSpec& spec) {
+  return spec.step_at == nullptr ? spec.key : spec.key ^ *spec.step_at;
+}
 
 // Draws of columns 4 group .. 4 group + 3 of a row.
 __device__ inline Words row_words(const DropoutSpec& spec, std::int64_t row_key, std::int64_t group) {
