@@ -147,7 +147,7 @@ template <int W, int Warps>
 __global__ void __launch_bounds__(32 * Warps)
     attention_tensor_kernel(AttentionArgs args, int tiles, bool aligned) {
   constexpr int kRows = 16 * Warps, kKeys = Warps == 1 ? 32 : 64, kThreads = 32 * Warps;
-  __shared__ alignas(128) BFloat16 q[kRows * W], k[kKeys * W], v[kKeys * W];
+  alignas(128) __shared__ BFloat16 q[kRows * W], k[kKeys * W], v[kKeys * W];
   const auto [segment, head, tile] = attention_unit(args, tiles);
   const AttentionPair pair = attention_pair(args, segment);
   const int begin = tile * kRows, width = static_cast<int>(args.head_dim);

@@ -350,7 +350,7 @@ template <int W>
 __global__ void __launch_bounds__(128)
     query_gradient_tensor_kernel(AttentionBackwardArgs all, const float* deltas, int tiles, bool aligned) {
   constexpr int kRows = 64, kKeys = W > 64 ? 32 : 64, kTile = kKeys * W;
-  __shared__ alignas(128) BFloat16 memory[4 * kTile];  // two steps of keys and values; queries at first
+  alignas(128) __shared__ BFloat16 memory[4 * kTile];  // two steps of keys and values; queries at first
   static_assert(2 * kRows * W <= 4 * kTile);
   const AttentionArgs& args = all.forward;
   const auto [segment, head, tile] = attention_unit(args, tiles);

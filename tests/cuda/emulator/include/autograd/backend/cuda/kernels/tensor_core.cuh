@@ -14,7 +14,7 @@
 #include <deque>
 #include <vector>
 
-#include "emulator/warp.h"
+#include "tests/cuda/emulator/warp.h"
 
 namespace sesame::cuda {
 
