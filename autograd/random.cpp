@@ -48,8 +48,10 @@ DropoutSpec make_dropout(double p, std::uint64_t key) {
   DropoutSpec spec;
   spec.key = key;
   spec.threshold = static_cast<std::uint32_t>(std::min(std::llround(p * 4294967296.0), 4294967295LL));
-  // The scale undoes the probability that the threshold really stands for.
+  // The scales undo the probabilities that the thresholds really stand for.
   spec.scale = static_cast<float>(1.0 / (1.0 - spec.threshold / 4294967296.0));
+  spec.threshold16 = std::min((spec.threshold >> 16) + (spec.threshold >> 15 & 1), 65535u);
+  spec.scale16 = static_cast<float>(1.0 / (1.0 - spec.threshold16 / 65536.0));
   return spec;
 }
 

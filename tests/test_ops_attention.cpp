@@ -233,6 +233,88 @@ TEST_CASE("long sequences agree with the composed form") {
   }
 }
 
+// Lengths, widths and strides at which kernels with tiles take other paths. The tolerance of bfloat16 is one
+// that no wrong row of a tile would meet.
+TEST_CASE("edges of tiles on every device") {
+  const Sizes edges = {15, 16, 17, 63, 64, 65, 127, 128, 129, 200}, some = {17, 64, 129};
+  const Setup setups[] = {
+      {"edges", kBidirectional, 1, 64, edges},
+      {"edges, causal, dropout", kCausal, 1, 64, edges, {}, 0.1},
+      {.what = "prefix, dropout",
+       .pattern = kPrefix,
+       .heads = 1,
+       .head_dim = 32,
+       .queries = {16, 63, 65, 128, 129},
+       .dropout = 0.3,
+       .prefixes = {3, 40, 64, 0, 127}},
+      {"head width 96, dropout", kBidirectional, 1, 96, some, {}, 0.1},
+      {"head width 128, causal", kCausal, 1, 128, some, {}, 0.2},
+      {"head width 33", kBidirectional, 2, 33, some, {}, 0.1},
+      {"head width 20, causal", kCausal, 2, 20, some},
+      {"to 16", kBidirectional, 3, 64, {1, 13, 16, 0, 7, 15}, {}, 0.1},
+      {"to 16, head width 40, causal", kCausal, 2, 40, {1, 13, 16, 7}, {}, 0.1},
+      {"to 16, head width 128", kBidirectional, 2, 128, {1, 13, 16, 7}, {}, 0.1},
+      {"to 32", kBidirectional, 2, 64, {31, 32, 17, 5}, {}, 0.2},
+      {"to 32, head width 104, causal", kCausal, 2, 104, {31, 32, 17, 5}, {}, 0.2},
+      {"to 64, causal", kCausal, 2, 32, {63, 64, 33, 1}, {}, 0.1},
+      {"to 64", kBidirectional, 2, 64, {49, 64, 33, 1}, {}, 0.1},
+      {"to 128", kBidirectional, 1, 64, {127, 128, 65, 2}, {}, 0.1},
+      {"to 128, causal", kCausal, 1, 64, {127, 128, 65, 2}, {}, 0.1},
+      {"to 128, head width 7", kCausal, 2, 7, {127, 65, 2}, {}, 0.1},
+      {"cross", kBidirectional, 1, 64, {5, 64, 100, 0, 3, 33}, {200, 17, 0, 9, 64, 129}, 0.1},
+      {"cross, few keys", kBidirectional, 2, 48, {5, 64, 100, 0, 3, 33}, {16, 9, 0, 2, 1, 13}, 0.1},
+      {"cross, few queries", kBidirectional, 2, 64, {1, 2, 0, 1}, {300, 128, 65, 0}},
+      {"causal with more keys", kCausal, 1, 64, {1, 17, 65, 100, 3}, {130, 64, 65, 300, 128}, 0.1},
+      {"causal with more keys, to 128", kCausal, 1, 64, {1, 17, 65, 100, 0}, {128, 64, 65, 110, 128}, 0.1},
+      {.what = "prefix with more keys",
+       .pattern = kPrefix,
+       .heads = 2,
+       .head_dim = 32,
+       .queries = {40, 70, 9},
+       .keys = {150, 90, 40},
+       .dropout = 0.1,
+       .prefixes = {120, 60, 33}},
+      {.what = "gaps, out of order",
+       .pattern = kCausal,
+       .heads = 2,
+       .head_dim = 64,
+       .queries = {20, 33},
+       .keys = {24, 70},
+       .dropout = 0.1,
+       .query_begins = {37, 1},
+       .key_begins = {75, 2},
+       .examples = {7, 70000},
+       .spare_rows = 3},
+      {.what = "negative scale",
+       .pattern = kCausal,
+       .heads = 1,
+       .head_dim = 64,
+       .queries = {70, 140},
+       .scale = -0.2},
+      {.what = "shared keys",
+       .pattern = kBidirectional,
+       .heads = 2,
+       .head_dim = 64,
+       .queries = {20, 1, 64},
+       .keys = {90, 90, 80},
+       .dropout = 0.1,
+       .key_begins = {0, 0, 10}},
+  };
+  for (const Setup& s : setups) {
+    // The joined projection has rows of three times the width.
+    OpCase row = s.keys.empty() && s.queries.size() < edges.size() ? self_case(s) : make_case(s);
+    Draw draw(11);
+    const Inputs inputs = row.inputs(draw);
+    const OpResult wanted = evaluate(row.function, as_leaves(inputs, DType::Float64, {}, true), true);
+    check_equal(in_float32(row.function, inputs), wanted, 2e-6, s.what + std::string(", float32"));
+    row.bfloat16 = 6e-3;
+    row.strided = false;
+    for (int index = 0; index < cuda::device_count(); ++index) {
+      check_device(row, inputs, wanted, {Device::Type::Cuda, index}, s.what);
+    }
+  }
+}
+
 TEST_CASE("large scores neither overflow nor lose their gradient") {
   OpCase row = make_case({"large", kBidirectional, 1, 8, {20}});
   Draw draw(6);

@@ -25,13 +25,21 @@ TEST_CASE("dropout spec") {
   const DropoutSpec half = make_dropout(0.5, 42);
   CHECK(half.threshold == 0x80000000u);
   CHECK(half.scale == 2.0f);
+  CHECK(half.threshold16 == 0x8000u);
+  CHECK(half.scale16 == 2.0f);
   CHECK(half.key == 42);
   const DropoutSpec tenth = make_dropout(0.1, 1);
   CHECK(tenth.threshold / 4294967296.0 == doctest::Approx(0.1).epsilon(1e-9));
   CHECK(tenth.scale == doctest::Approx(1 / 0.9));
+  CHECK(tenth.threshold16 == 6554u);  // 6553.6
+  CHECK(tenth.scale16 == doctest::Approx(65536.0 / (65536 - 6554)));
+  const DropoutSpec rare = make_dropout(1e-6, 1);  // too rare for 16 bits: attention keeps everything
+  CHECK((rare.active() && rare.threshold16 == 0 && rare.scale16 == 1.0f));
   const DropoutSpec most = make_dropout(std::nextafter(1.0, 0.0), 1);  // must not wrap to "keep everything"
   CHECK(most.threshold == 0xffffffffu);
   CHECK(std::isfinite(most.scale));
+  CHECK(most.threshold16 == 0xffffu);
+  CHECK(most.scale16 == 65536.0f);
   for (double p : {1.0, -0.1, 1.5, std::nan("")}) CHECK_THROWS_AS(make_dropout(p, 1), Error);
 }
 

@@ -36,10 +36,11 @@ enum class AttentionPattern { Bidirectional, Causal, Prefix };
 // Dropout drawn from Philox4x32-10 (Salmon et al. 2011): element (row, column) is kept when its 32-bit draw
 // is at least `threshold`; kept elements are multiplied by `scale`. key = 64 bits of seed, step, module path,
 // call. Row dropout: counter = (example, position, column / 4, 0), the draw is word column % 4; example and
-// position are the high and low 32 bits of the row's key. Attention: counter = (example, query position, key
-// position / 4, head + 1), the draw is word (key position) % 4; the example is the query segment's, and
-// positions count from the first key (of queries in the bidirectional pattern: from the first query).
-// threshold == 0 means no dropout.
+// position are the high and low 32 bits of the row's key. threshold == 0 means no dropout.
+// Attention takes eight 16-bit draws from a block: counter = (example, query position, key position / 8, head
+// + 1); with j = key position % 8 the draw is the low (j even) or high (j odd) half of word j / 2, and a key is
+// kept when it is at least `threshold16`, then multiplied by `scale16`. The example is the query segment's,
+// and positions count from the first key (of queries in the bidirectional pattern: from the first query).
 struct DropoutSpec {
   std::uint64_t key = 0;
   // The part of `key` that changes from step to step, joined to the rest by XOR. Recorded kernels leave it
@@ -48,6 +49,8 @@ struct DropoutSpec {
   const std::uint64_t* step_at = nullptr;
   std::uint32_t threshold = 0;
   float scale = 1.0f;
+  std::uint32_t threshold16 = 0;  // threshold to 16 bits, rounded
+  float scale16 = 1.0f;           // undoes the probability that threshold16 stands for
   bool active() const { return threshold != 0; }
 };
 
@@ -126,6 +129,7 @@ struct AttentionArgs {
   double scale = 1;
   DropoutSpec dropout;
   SegmentsView queries, keys;
+  std::int64_t query_rows = 0;  // rows of q, out and lse, those outside of segments too
   const void* q = nullptr;
   const void* k = nullptr;
   const void* v = nullptr;

@@ -126,6 +126,7 @@ AttentionArgs make_args(const Sides& x, const Tensor& out, const Tensor& lse, co
   args.dropout = options.dropout;
   args.queries = queries.view();
   args.keys = keys.view();
+  args.query_rows = x.q.size(0);
   args.q = x.q.view().data;
   args.k = x.k.view().data;
   args.v = x.v.view().data;
@@ -241,10 +242,11 @@ Tensor dropout_factors(const Pair& pair, std::int64_t head, const DropoutSpec& s
     for (std::int64_t j = 0; j < pair.keys; ++j) {
       const std::array<std::uint32_t, 4> words =
           philox({static_cast<std::uint32_t>(pair.example), static_cast<std::uint32_t>(pair.first + i),
-                  static_cast<std::uint32_t>(j / 4), static_cast<std::uint32_t>(head + 1)},
+                  static_cast<std::uint32_t>(j / 8), static_cast<std::uint32_t>(head + 1)},
                  spec.key);
-      values.push_back(
-          words[static_cast<std::size_t>(j % 4)] >= spec.threshold ? static_cast<double>(spec.scale) : 0);
+      const std::uint32_t word = words[static_cast<std::size_t>(j % 8 / 2)];
+      const std::uint32_t draw = j % 2 == 0 ? word & 0xFFFF : word >> 16;
+      values.push_back(draw >= spec.threshold16 ? static_cast<double>(spec.scale16) : 0);
     }
   }
   return Tensor::from(values, {pair.queries, pair.keys}).to(options.dtype).to(options.device);

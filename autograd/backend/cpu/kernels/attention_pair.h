@@ -80,9 +80,13 @@ struct Arena {
   }
 };
 
-// Philox makes this many blocks of four words in one go.
+// Philox makes this many blocks of eight draws, four words, in one go.
 constexpr int64_t kDrawBlocks = kVectorBytes >= 32 ? kVectorBytes / 8 : 1;
-constexpr int64_t draw_words(int64_t keys) { return round_up(keys, 4 * kDrawBlocks); }
+constexpr int64_t draw_words(int64_t keys) { return round_up(keys, 8 * kDrawBlocks) / 2; }
+
+// Half a word: the low one comes first in memory.
+using Draw16 = uint16_t __attribute__((may_alias));
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the order of draws in a word");
 
 // Dropout draws of the queries of a block.
 struct DropoutRows {
@@ -96,10 +100,11 @@ struct DropoutRows {
         head(static_cast<uint32_t>(of_head)),
         first(position) {}
 
-  // words [draw_words(keys)]: one for each key.
-  void draw(int64_t row, int64_t keys, uint32_t* words) const {
+  // Into words [draw_words(keys)]; one draw for each key.
+  const Draw16* draw(int64_t row, int64_t keys, uint32_t* words) const {
     philox_run(example, static_cast<uint32_t>(first + row), 0, head + 1, spec.key, draw_words(keys) / 4,
                words);
+    return reinterpret_cast<const Draw16*>(words);
   }
 };
 

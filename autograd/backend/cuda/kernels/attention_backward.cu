@@ -1,7 +1,8 @@
-// Packed attention, backward: scores are made again from the log-sum-exp. With P the softmax, M the dropout
-// factors and D = dO . O = sum_j P M dP:  dS = P (M dP - D), dq = scale dS k, dk = scale dS^T q,
-// dv = (P M)^T dO. One kernel walks over the keys of a tile of queries for dq, one over the queries of a tile
-// of keys for dk and dv: nothing is added by two blocks, so nothing depends on their order.
+// Packed attention, backward, in float32 or where segments share keys: scores are made again from the
+// log-sum-exp. With P the softmax, M the dropout factors and D = dO . O = sum_j P M dP:  dS = P (M dP - D),
+// dq = scale dS k, dk = scale dS^T q, dv = (P M)^T dO. One kernel walks over the keys of a tile of queries
+// for dq, one over the queries of a tile of keys for dk and dv: nothing is added by two blocks, so nothing
+// depends on their order.
 #include "autograd/backend/cuda/kernels/attention_tile.cuh"
 
 namespace sesame::cuda {
@@ -17,12 +18,12 @@ struct ScoreTile {
   static constexpr int kKeys = B / 4;
   float pd[kKeys], ds[kKeys];
 
-  __device__ void compute(const AttentionArgs& args, const AttentionPair& pair, std::int64_t head,
+  __device__ void compute(const AttentionArgs& args, const AttentionPair& pair, int head,
                           const float (&q)[B][W + 1], const float (&d_out)[B][W + 1],
-                          const float (&k)[B][W + 1], const float (&v)[B][W + 1], std::int64_t query,
-                          std::int64_t k0, float lse, float delta) {
+                          const float (&k)[B][W + 1], const float (&v)[B][W + 1], int query, int k0,
+                          float lse, float delta) {
     const int row = static_cast<int>(threadIdx.x) / 4, part = static_cast<int>(threadIdx.x) % 4;
-    const std::int64_t seen = query < pair.queries ? pair.visible(query) : 0;
+    const int seen = query < pair.queries ? pair.visible(query) : 0;
     const float scale = static_cast<float>(args.scale);
     float scores[kKeys] = {}, dp[kKeys] = {}, factors[kKeys];
 #pragma unroll 4
@@ -35,7 +36,7 @@ struct ScoreTile {
       }
     }
     if (args.dropout.threshold != 0) {
-      attention_dropout<kKeys>(args.dropout, pair, head, pair.first + query, k0 + part * kKeys, factors);
+      attention_dropout<kKeys>(args.dropout, pair, head, query, k0 + part * kKeys, factors);
     }
 #pragma unroll
     for (int i = 0; i < kKeys; ++i) {
@@ -49,9 +50,8 @@ struct ScoreTile {
 
 // What both kernels read of a query: log-sum-exp and D = dO . O.
 template <int W, int B, class T>
-__device__ void query_terms(const AttentionArgs& args, std::int64_t segment, std::int64_t head,
-                            const float (&d_out)[B][W + 1], const T* out, std::int64_t query, bool inside,
-                            float& lse, float& delta) {
+__device__ void query_terms(const AttentionArgs& args, int segment, int head, const float (&d_out)[B][W + 1],
+                            const T* out, int query, bool inside, float& lse, float& delta) {
   const int row = static_cast<int>(threadIdx.x) / 4, part = static_cast<int>(threadIdx.x) % 4;
   float dot = 0;
   for (int c = part; inside && c < args.head_dim; c += 4) {
@@ -63,26 +63,26 @@ __device__ void query_terms(const AttentionArgs& args, std::int64_t segment, std
 }
 
 template <class T, int W>
-__global__ void query_gradient_kernel(AttentionBackwardArgs all, std::int64_t tiles) {
+__global__ void query_gradient_kernel(AttentionBackwardArgs all, int tiles) {
   constexpr int B = kTileRows<W>, kKeys = B / 4, kCols = W / 4;
   __shared__ float q[B][W + 1], d_out[B][W + 1], k[B][W + 1], v[B][W + 1], ds[B][B + 1];
   const AttentionArgs& args = all.forward;
-  const std::int64_t segment = blockIdx.x / tiles, begin = blockIdx.x % tiles * B, head = blockIdx.y;
+  const int segment = static_cast<int>(blockIdx.x) / tiles, begin = static_cast<int>(blockIdx.x) % tiles * B;
+  const int head = static_cast<int>(blockIdx.y), width = static_cast<int>(args.head_dim);
   const AttentionPair pair = attention_pair(args, segment);
   if (begin >= pair.queries) return;  // the whole block
-  const std::int64_t width = args.head_dim;
   load_tile<W, B>(q, head_rows<T>(args, args.queries, segment, head, args.q, args.q_stride), args.q_stride,
                   begin, pair.queries, width);
   load_tile<W, B>(d_out, head_rows<T>(args, args.queries, segment, head, all.d_out, all.d_out_stride),
                   all.d_out_stride, begin, pair.queries, width);
   __syncthreads();
   const int row = static_cast<int>(threadIdx.x) / 4, part = static_cast<int>(threadIdx.x) % 4;
-  const std::int64_t query = begin + row, last = begin + B < pair.queries ? begin + B - 1 : pair.queries - 1;
+  const int query = begin + row, last = begin + B < pair.queries ? begin + B - 1 : pair.queries - 1;
   const T* out =
       head_rows<T>(args, args.queries, segment, head, static_cast<const void*>(args.out), args.out_stride);
   float lse, delta, dq[kCols] = {};
   query_terms<W, B>(args, segment, head, d_out, out, query, query < pair.queries, lse, delta);
-  for (std::int64_t k0 = 0; k0 < pair.visible(last); k0 += B) {
+  for (int k0 = 0; k0 < pair.visible(last); k0 += B) {
     __syncthreads();  // the tiles of before have been used
     load_tile<W, B>(k, head_rows<T>(args, args.keys, segment, head, args.k, args.k_stride), args.k_stride, k0,
                     pair.keys, width);
@@ -102,7 +102,8 @@ __global__ void query_gradient_kernel(AttentionBackwardArgs all, std::int64_t ti
     }
   }
   if (query >= pair.queries) return;
-  T* to = head_rows<T>(args, args.queries, segment, head, all.dq, all.dq_stride) + query * all.dq_stride;
+  T* to = head_rows<T>(args, args.queries, segment, head, all.dq, all.dq_stride) +
+          std::int64_t{query} * all.dq_stride;
 #pragma unroll
   for (int i = 0; i < kCols; ++i) {
     if (part + 4 * i < width) to[part + 4 * i] = from_float<T>(dq[i]);
@@ -111,7 +112,7 @@ __global__ void query_gradient_kernel(AttentionBackwardArgs all, std::int64_t ti
 
 // Writes or adds this thread's columns of a row.
 template <int Cols, class T>
-__device__ void store_columns(T* to, const float (&x)[Cols], std::int64_t width, bool add) {
+__device__ void store_columns(T* to, const float (&x)[Cols], int width, bool add) {
   const int part = static_cast<int>(threadIdx.x) % 4;
 #pragma unroll
   for (int i = 0; i < Cols; ++i) {
@@ -121,16 +122,15 @@ __device__ void store_columns(T* to, const float (&x)[Cols], std::int64_t width,
 }
 
 template <class T, int W>
-__global__ void key_gradient_kernel(AttentionBackwardArgs all, std::int64_t tiles,
-                                    std::int64_t first_segment) {
+__global__ void key_gradient_kernel(AttentionBackwardArgs all, int tiles, int first_segment) {
   constexpr int B = kTileRows<W>, kKeys = B / 4, kCols = W / 4;
   __shared__ float q[B][W + 1], d_out[B][W + 1], k[B][W + 1], v[B][W + 1], pd[B][B + 1], ds[B][B + 1];
   const AttentionArgs& args = all.forward;
-  const std::int64_t segment = first_segment + blockIdx.x / tiles, k0 = blockIdx.x % tiles * B,
-                     head = blockIdx.y;
+  const int segment = first_segment + static_cast<int>(blockIdx.x) / tiles,
+            k0 = static_cast<int>(blockIdx.x) % tiles * B;
+  const int head = static_cast<int>(blockIdx.y), width = static_cast<int>(args.head_dim);
   const AttentionPair pair = attention_pair(args, segment);
   if (k0 >= pair.keys) return;  // the whole block
-  const std::int64_t width = args.head_dim;
   load_tile<W, B>(k, head_rows<T>(args, args.keys, segment, head, args.k, args.k_stride), args.k_stride, k0,
                   pair.keys, width);
   load_tile<W, B>(v, head_rows<T>(args, args.keys, segment, head, args.v, args.v_stride), args.v_stride, k0,
@@ -139,9 +139,8 @@ __global__ void key_gradient_kernel(AttentionBackwardArgs all, std::int64_t tile
   const T* out =
       head_rows<T>(args, args.queries, segment, head, static_cast<const void*>(args.out), args.out_stride);
   float dk[kCols] = {}, dv[kCols] = {};
-  for (std::int64_t begin = 0; begin < pair.queries; begin += B) {
-    const std::int64_t last = begin + B < pair.queries ? begin + B - 1 : pair.queries - 1,
-                       query = begin + row;
+  for (int begin = 0; begin < pair.queries; begin += B) {
+    const int last = begin + B < pair.queries ? begin + B - 1 : pair.queries - 1, query = begin + row;
     if (pair.visible(last) <= k0)
       continue;  // no query of this tile sees these keys; the same for all threads
     __syncthreads();
@@ -172,11 +171,13 @@ __global__ void key_gradient_kernel(AttentionBackwardArgs all, std::int64_t tile
   }
   if (k0 + row >= pair.keys) return;
   if (all.dk != nullptr) {
-    T* to = head_rows<T>(args, args.keys, segment, head, all.dk, all.dk_stride) + (k0 + row) * all.dk_stride;
+    T* to = head_rows<T>(args, args.keys, segment, head, all.dk, all.dk_stride) +
+            std::int64_t{k0 + row} * all.dk_stride;
     store_columns<kCols>(to, dk, width, all.shared_keys);
   }
   if (all.dv != nullptr) {
-    T* to = head_rows<T>(args, args.keys, segment, head, all.dv, all.dv_stride) + (k0 + row) * all.dv_stride;
+    T* to = head_rows<T>(args, args.keys, segment, head, all.dv, all.dv_stride) +
+            std::int64_t{k0 + row} * all.dv_stride;
     store_columns<kCols>(to, dv, width, all.shared_keys);
   }
 }
@@ -187,29 +188,31 @@ void run_width(const AttentionBackwardArgs& args) {
   const SegmentsView &queries = args.forward.queries, &keys = args.forward.keys;
   const auto heads = static_cast<unsigned>(args.forward.heads);
   if (args.dq != nullptr) {
-    const std::int64_t tiles = (queries.max_length + B - 1) / B;
+    const int tiles = static_cast<int>((queries.max_length + B - 1) / B);
     launch("attention", query_gradient_kernel<T, W>,
            dim3(static_cast<unsigned>(queries.count * tiles), heads), 4 * B, args, tiles);
   }
   if (args.dk == nullptr && args.dv == nullptr) return;
-  const std::int64_t tiles = (keys.max_length + B - 1) / B;
+  const int tiles = static_cast<int>((keys.max_length + B - 1) / B);
   if (!args.shared_keys) {
     return launch("attention", key_gradient_kernel<T, W>,
                   dim3(static_cast<unsigned>(keys.count * tiles), heads), 4 * B, args, tiles, 0);
   }
   // Segments with keys in common add one after the other.
-  for (std::int64_t segment = 0; segment < keys.count; ++segment) {
+  for (int segment = 0; segment < static_cast<int>(keys.count); ++segment) {
     launch("attention", key_gradient_kernel<T, W>, dim3(static_cast<unsigned>(tiles), heads), 4 * B, args,
            tiles, segment);
   }
 }
 
 template <class T>
-void run(const AttentionBackwardArgs& args) {
+void run(AttentionBackwardArgs args) {
+  args.forward.dropout = on_device(args.forward.dropout);
   SESAME_HEAD_WIDTHS("attention", args.forward.head_dim, run_width<T, W>(args));
 }
 
 void attention_backward(const AttentionBackwardArgs& args) {
+  if (args.forward.dtype == DType::BFloat16 && !args.shared_keys) return attention_backward_bfloat16(args);
   SESAME_CUDA_TYPES("attention", args.forward.dtype, run<T>(args));
 }
 
