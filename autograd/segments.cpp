@@ -11,22 +11,19 @@ struct Segments::Data {
   std::vector<std::int64_t> lengths;
   SegmentsOptions options;
   std::int64_t end = 0;
-  Tensor begin, length, prefix, example;  // int32 on the device
-  Tensor token_keys, example_keys;
+  Tensor places;                    // [4, count] int32 on the device: begin, length, prefix, example
+  Tensor token_keys, example_keys;  // parts of one tensor
   SegmentsView view;
 };
 
 namespace {
 
-std::vector<std::int32_t> narrow(const std::vector<std::int64_t>& values) {
-  std::vector<std::int32_t> out;
-  out.reserve(values.size());
+void append_narrow(std::vector<std::int32_t>& out, const std::vector<std::int64_t>& values) {
   for (std::int64_t value : values) {
     SESAME_CHECK(value >= 0 && value <= std::numeric_limits<std::int32_t>::max(), "segments",
                  "{} does not fit: offsets and lengths are 0 to 2^31 - 1", value);
     out.push_back(static_cast<std::int32_t>(value));
   }
-  return out;
 }
 
 void fill_defaults(const std::vector<std::int64_t>& lengths, SegmentsOptions& options) {
@@ -66,26 +63,27 @@ Segments::Segments(const std::vector<std::int64_t>& lengths, const SegmentsOptio
     data->view.total += lengths[i];
     data->view.max_length = std::max(data->view.max_length, lengths[i]);
   }
-  data->begin = Tensor::from(narrow(o.begins), o.device);
-  data->length = Tensor::from(narrow(lengths), o.device);
-  data->prefix = Tensor::from(narrow(o.prefixes), o.device);
-  data->example = Tensor::from(narrow(o.examples), o.device);
-  std::vector<std::int64_t> token_keys(static_cast<std::size_t>(data->end), 0), example_keys;
+  const auto count = static_cast<std::int64_t>(lengths.size());
+  std::vector<std::int32_t> places;
+  for (const auto* row : {&o.begins, &lengths, &o.prefixes, &o.examples}) append_narrow(places, *row);
+  data->places = Tensor::from(places, o.device);
+  std::vector<std::int64_t> keys(static_cast<std::size_t>(data->end), 0);
   for (std::size_t i = 0; i < lengths.size(); ++i) {
     const std::int64_t example = o.examples[i] << 32;
-    example_keys.push_back(example);
+    keys.push_back(example);
     for (std::int64_t t = 0; t < lengths[i]; ++t) {
-      token_keys[static_cast<std::size_t>(o.begins[i] + t)] = example | (o.firsts[i] + t);
+      keys[static_cast<std::size_t>(o.begins[i] + t)] = example | (o.firsts[i] + t);
     }
   }
-  data->token_keys = Tensor::from(token_keys, o.device);
-  data->example_keys = Tensor::from(example_keys, o.device);
-  data->view.count = static_cast<std::int64_t>(lengths.size());
-  const auto raw = [](const Tensor& t) { return static_cast<const std::int32_t*>(t.view().data); };
-  data->view.begin = raw(data->begin);
-  data->view.length = raw(data->length);
-  data->view.prefix = raw(data->prefix);
-  data->view.example = raw(data->example);
+  const Tensor all_keys = Tensor::from(keys, o.device);
+  data->token_keys = all_keys.slice(0, 0, data->end);
+  data->example_keys = all_keys.slice(0, data->end, data->end + count);
+  data->view.count = count;
+  const auto* place = static_cast<const std::int32_t*>(data->places.view().data);
+  data->view.begin = place;
+  data->view.length = place + count;
+  data->view.prefix = place + 2 * count;
+  data->view.example = place + 3 * count;
   data_ = std::move(data);
 }
 
