@@ -2,10 +2,10 @@
 #include <limits>
 
 #include "autograd/backend/cpu/host.h"
-#include "autograd/backend/dispatch.h"
 #include "autograd/ops/pointwise.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/optimizer_step.h"
+#include "tests/devices.h"
 #include "tests/op_case.h"
 
 using namespace sesame;
@@ -38,13 +38,6 @@ AdamWStep shared_numbers(std::int64_t slots, Device device = {}) {
   step.rates = Tensor::from(std::vector<double>{kRate, 0, 0.5}, device);
   step.updates = Tensor::zeros({slots}, {DType::Float64, device});
   return step;
-}
-
-// The CPU and the devices of this machine.
-std::vector<Device> devices() {
-  std::vector<Device> all = {Device{}};
-  for (int i = 0; i < cuda::device_count(); ++i) all.push_back({Device::Type::Cuda, i});
-  return all;
 }
 
 AdamWSlot slot_of(const Tensor& weight, const Tensor& grad, const Tensor& m, const Tensor& v) {
