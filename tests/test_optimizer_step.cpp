@@ -132,6 +132,32 @@ TEST_CASE("one AdamW update of many tensors") {
   }
 }
 
+TEST_CASE("the bfloat16 twin of a weight is written along, aligned or not") {
+  for (const Device device : devices()) {
+    CAPTURE(device.name());
+    Draw draw(7);
+    const AdamWStep step = shared_numbers(1, device);
+    for (const std::int64_t offset : {0, 1}) {
+      const std::int64_t n = 9001;
+      const auto make = [&] { return draw.normal({n}).to(DType::Float32).to(device); };
+      const Tensor weight = make(), grad = make(), m = make(), v = square(make());
+      const Tensor twin = Tensor::zeros({n + 1}, {DType::BFloat16, device}).slice(0, offset, offset + n);
+      const AdamWTensor tensor{.numel = n,
+                               .weight = weight.view().data,
+                               .grad = grad.view().data,
+                               .m = m.view().data,
+                               .v = v.view().data,
+                               .twin = twin.view().data};
+      kernels(device).adamw({.count = 1,
+                             .tensors = &tensor,
+                             .rates = static_cast<double*>(step.rates.view().data),
+                             .updates = static_cast<double*>(step.updates.view().data)});
+      CHECK(twin.to(DType::Float32).to_vector<float>() ==
+            weight.to(DType::BFloat16).to(DType::Float32).to_vector<float>());
+    }
+  }
+}
+
 TEST_CASE("an update whose norm is not finite is left out") {
   for (const Device device : devices()) {
     CAPTURE(device.name());
