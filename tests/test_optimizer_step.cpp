@@ -2,10 +2,10 @@
 #include <limits>
 
 #include "autograd/backend/cpu/host.h"
-#include "autograd/backend/dispatch.h"
 #include "autograd/ops/pointwise.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/optimizer_step.h"
+#include "tests/devices.h"
 #include "tests/op_case.h"
 
 using namespace sesame;
@@ -38,13 +38,6 @@ AdamWStep shared_numbers(std::int64_t slots, Device device = {}) {
   step.rates = Tensor::from(std::vector<double>{kRate, 0, 0.5}, device);
   step.updates = Tensor::zeros({slots}, {DType::Float64, device});
   return step;
-}
-
-// The CPU and the devices of this machine.
-std::vector<Device> devices() {
-  std::vector<Device> all = {Device{}};
-  for (int i = 0; i < cuda::device_count(); ++i) all.push_back({Device::Type::Cuda, i});
-  return all;
 }
 
 AdamWSlot slot_of(const Tensor& weight, const Tensor& grad, const Tensor& m, const Tensor& v) {
@@ -135,6 +128,32 @@ TEST_CASE("one AdamW update of many tensors") {
       CHECK(updates[149 - i] == (i % 5 == 0 ? 2 : 3));
       CHECK(relative_error(doubles(slots[i].weight), references[i].weight) < 1e-6);
       CHECK(relative_error(doubles(slots[i].v), references[i].v) < 1e-6);
+    }
+  }
+}
+
+TEST_CASE("the bfloat16 twin of a weight is written along, aligned or not") {
+  for (const Device device : devices()) {
+    CAPTURE(device.name());
+    Draw draw(7);
+    const AdamWStep step = shared_numbers(1, device);
+    for (const std::int64_t offset : {0, 1}) {
+      const std::int64_t n = 9001;
+      const auto make = [&] { return draw.normal({n}).to(DType::Float32).to(device); };
+      const Tensor weight = make(), grad = make(), m = make(), v = square(make());
+      const Tensor twin = Tensor::zeros({n + 1}, {DType::BFloat16, device}).slice(0, offset, offset + n);
+      const AdamWTensor tensor{.numel = n,
+                               .weight = weight.view().data,
+                               .grad = grad.view().data,
+                               .m = m.view().data,
+                               .v = v.view().data,
+                               .twin = twin.view().data};
+      kernels(device).adamw({.count = 1,
+                             .tensors = &tensor,
+                             .rates = static_cast<double*>(step.rates.view().data),
+                             .updates = static_cast<double*>(step.updates.view().data)});
+      CHECK(twin.to(DType::Float32).to_vector<float>() ==
+            weight.to(DType::BFloat16).to(DType::Float32).to_vector<float>());
     }
   }
 }

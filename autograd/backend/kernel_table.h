@@ -154,7 +154,7 @@ struct AttentionBackwardArgs {
 
 // Softmax cross-entropy by row: loss[i] = logsumexp(logits_i) - (1 - s) logits_i[t_i] - s mean_j logits_i[j],
 // and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass, in float32 where
-// dtype is bfloat16. The op has checked the others (check_range).
+// dtype is bfloat16. The op has checked that every other target is inside [0, cols).
 struct CrossEntropyArgs {
   DType dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;
@@ -217,16 +217,18 @@ struct AdamWTensor {
   const void* grad = nullptr;
   void* m = nullptr;
   void* v = nullptr;
-  void* twin = nullptr;   // bfloat16 copy of the weight, written along; null: there is none
+  void* twin = nullptr;   // bfloat16 copy of a float32 weight, written along; null: there is none
   std::int64_t slot = 0;  // place of its update count in `updates`
   double lr_factor = 1, decay = 0;
 };
 
 // Decoupled-weight-decay Adam (Loshchilov & Hutter 2019, algorithm 2) for `count` tensors of one dtype,
 // float32 or float64. For tensor i, with lr = rates[0] * lr_factor and t = ++updates[slot]:
-//   scale = rates[2] * min(1, rates[1] / (norm + 1e-6)), where rates[1] > 0 and there is a norm, else
-//   rates[2] g = grad * scale; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2 w = w (1 - lr * decay) - lr /
-//   (1 - b1^t) * m / (sqrt(v / (1 - b2^t)) + eps)
+//   scale = rates[2] * min(1, rates[1] / (norm + 1e-6))      (rates[2] where rates[1] is 0 or norm is null)
+//   g = grad * scale
+//   m = b1 m + (1 - b1) g
+//   v = b2 v + (1 - b2) g^2
+//   w = w (1 - lr * decay) - lr / (1 - b1^t) * m / (sqrt(v / (1 - b2^t)) + eps)
 // Where the norm is not finite nothing is written, and no t advances. What changes from step to step is read
 // on the device when the kernels run; the list is host memory, read before the call returns.
 struct AdamWArgs {

@@ -32,7 +32,12 @@ PackedBatch pack_batch(const std::vector<TokenSequence>& sequences, std::int64_t
     lengths.push_back(length);
     options.examples.push_back(sequence.example);
   }
-  return {Tensor::from(ids, device), Tensor::from(positions, device), Tensor::from(types, device),
+  // One tensor, so that a device gets them in one copy.
+  const auto total = static_cast<std::int64_t>(ids.size());
+  ids.insert(ids.end(), positions.begin(), positions.end());
+  ids.insert(ids.end(), types.begin(), types.end());
+  const Tensor all = Tensor::from(ids, device);
+  return {all.slice(0, 0, total), all.slice(0, total, 2 * total), all.slice(0, 2 * total, 3 * total),
           Segments(lengths, options)};
 }
 

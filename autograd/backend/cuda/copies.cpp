@@ -17,7 +17,6 @@ struct HostCopy {
   void* data = nullptr;
   std::size_t capacity = 0;
   cudaEvent_t arrived = nullptr;
-  int device = 0;
 };
 
 namespace cuda {

@@ -1,41 +1,9 @@
 // Fill, copy (any strides, any pair of element types) and in-place accumulation.
+#include "autograd/backend/cpu/kernels/bfloat16.h"
 #include "autograd/backend/cpu/kernels/strided.h"
 
 SESAME_KERNELS_BEGIN
 namespace {
-
-// bfloat16 is the upper half of a float32.
-struct BFloat16 {
-  uint16_t bits;
-};
-
-template <class To, class From>
-struct Convert {
-  static To value(From x) { return static_cast<To>(x); }
-};
-template <class To>
-struct Convert<To, BFloat16> {
-  static To value(BFloat16 x) {
-    const uint32_t bits = static_cast<uint32_t>(x.bits) << 16;
-    float wide;
-    memcpy(&wide, &bits, sizeof wide);
-    return static_cast<To>(wide);
-  }
-};
-template <class From>
-struct Convert<BFloat16, From> {
-  static BFloat16 value(From x) {
-    const float wide = static_cast<float>(x);
-    uint32_t bits;
-    memcpy(&bits, &wide, sizeof bits);
-    if (wide != wide) return {static_cast<uint16_t>((bits >> 16) | 0x40)};       // NaN stays NaN
-    return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};  // nearest, ties to even
-  }
-};
-template <>
-struct Convert<BFloat16, BFloat16> {
-  static BFloat16 value(BFloat16 x) { return x; }
-};
 
 // Calls body<T>() with the C++ type of a dtype.
 #define SESAME_ANY_TYPE(dtype, T, ...) \

@@ -1,5 +1,5 @@
 // Optimiser updates, one pass over memory, and the sum of squares that clipping needs.
-#include "autograd/backend/cpu/kernels/isa.h"
+#include "autograd/backend/cpu/kernels/bfloat16.h"
 
 SESAME_KERNELS_BEGIN
 namespace {
@@ -31,6 +31,12 @@ void adamw_update(const AdamWTensor& tensor, const AdamWNumbers& numbers) {
     second[i] = v;
     weight[i] = weight[i] * keep - step * m / (square_root(v) / root_bias2 + eps);
   }
+}
+
+void write_twin(const AdamWTensor& tensor) {
+  const float* weight = static_cast<const float*>(tensor.weight);
+  BFloat16* twin = static_cast<BFloat16*>(tensor.twin);
+  for (int64_t i = 0; i < tensor.numel; ++i) twin[i] = Convert<BFloat16, float>::value(weight[i]);
 }
 
 template <class T>
@@ -107,6 +113,7 @@ void adamw(const AdamWArgs& args) {
       numbers.bias2 = 1 - __builtin_pow(args.beta2, t);
     }
     SESAME_FLOAT_TYPES("adamw", args.dtype, adamw_update<T>(tensor, numbers));
+    if (tensor.twin != nullptr) write_twin(tensor);
   }
 }
 
