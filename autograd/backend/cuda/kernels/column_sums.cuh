@@ -22,7 +22,7 @@ __global__ void column_partials_kernel(Source source, float* partial, std::int64
     for (int which = 0; which < Source::kCount; ++which) sums[which] += values[which];
   }
   for (int which = 0; which < Source::kCount; ++which) {
-    const float sum = column_combine(sums[which], Plus{});
+    const float sum = column_combine<kColumns>(sums[which], Plus{});
     if (threadIdx.x < kColumns && column < cols) {
       partial[(static_cast<std::int64_t>(blockIdx.y) * Source::kCount + which) * cols + column] = sum;
     }

@@ -32,7 +32,7 @@ __global__ void segment_sum_kernel(bool mean, T* out, const T* x, std::int64_t c
   const Tile tile = tile_of(segments, cols);
   float sum = 0;
   each_row(tile, cols, [&](std::int64_t i) { sum += to_float(x[i]); });
-  sum = column_combine(sum, Plus{});
+  sum = column_combine<kColumns>(sum, Plus{});
   if (mean && tile.length > 0) sum /= static_cast<float>(tile.length);
   if (tile.lane == 0 && tile.column < cols) out[tile.segment * cols + tile.column] = from_float<T>(sum);
 }
@@ -43,7 +43,7 @@ __global__ void segment_max_kernel(T* out, std::int64_t* index, const T* x, std:
   const Tile tile = tile_of(segments, cols);
   Ranked best{0, -1};
   each_row(tile, cols, [&](std::int64_t i) { best = Outranking{}(best, Ranked{to_float(x[i]), i / cols}); });
-  best = column_combine(best, Outranking{});
+  best = column_combine<kColumns>(best, Outranking{});
   if (tile.lane != 0 || tile.column >= cols) return;
   out[tile.segment * cols + tile.column] = from_float<T>(best.value);
   if (index != nullptr) index[tile.segment * cols + tile.column] = best.at;
@@ -140,9 +140,9 @@ __global__ void segment_softmax_kernel(T* out, const T* x, std::int64_t cols, Se
   const Tile tile = tile_of(segments, cols);
   float top = -INFINITY, sum = 0;
   each_row(tile, cols, [&](std::int64_t i) { top = fmaxf(top, to_float(x[i])); });
-  top = column_combine(top, Larger{});
+  top = column_combine<kColumns>(top, Larger{});
   each_row(tile, cols, [&](std::int64_t i) { sum += expf(to_float(x[i]) - top); });
-  sum = column_combine(sum, Plus{});
+  sum = column_combine<kColumns>(sum, Plus{});
   each_row(tile, cols, [&](std::int64_t i) { out[i] = from_float<T>(expf(to_float(x[i]) - top) / sum); });
 }
 
@@ -152,7 +152,7 @@ __global__ void segment_softmax_backward_kernel(T* dx, const T* dy, const T* y, 
   const Tile tile = tile_of(segments, cols);
   float dot = 0;
   each_row(tile, cols, [&](std::int64_t i) { dot += to_float(dy[i]) * to_float(y[i]); });
-  dot = column_combine(dot, Plus{});
+  dot = column_combine<kColumns>(dot, Plus{});
   each_row(tile, cols,
            [&](std::int64_t i) { dx[i] = from_float<T>(to_float(y[i]) * (to_float(dy[i]) - dot)); });
 }
