@@ -73,9 +73,10 @@ struct GemmArgs {
 
 // sum = residual + dropout(x); out = (sum - mean) * rstd * gamma + beta over rows of `cols`.
 // residual, sum, mean, rstd may be null (sum: not kept). Contiguous rows. mean, rstd [rows] have the dtype of
-// x, float32 where that is bfloat16.
+// x, float32 where that is bfloat16. gamma and beta [cols] have parameter_dtype: that of x, or float32 where
+// x is bfloat16.
 struct LayerNormArgs {
-  DType dtype = DType::Float32;
+  DType dtype = DType::Float32, parameter_dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;
   const void* x = nullptr;
   const void* residual = nullptr;
@@ -91,9 +92,10 @@ struct LayerNormArgs {
 };
 
 // Gradients of the above; each output may be null when it is not wanted. `sum` is what was normalised.
-// d_residual = d_sum, dx = dropout(d_sum). Everything is overwritten, not added to.
+// d_residual = d_sum, dx = dropout(d_sum). Everything is overwritten, not added to. gamma, d_gamma and d_beta
+// have parameter_dtype.
 struct LayerNormBackwardArgs {
-  DType dtype = DType::Float32;
+  DType dtype = DType::Float32, parameter_dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;
   const void* dy = nullptr;
   const void* sum = nullptr;
@@ -142,8 +144,8 @@ struct AttentionBackwardArgs {
 };
 
 // Softmax cross-entropy by row: loss[i] = logsumexp(logits_i) - (1 - s) logits_i[t_i] - s mean_j logits_i[j],
-// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass, in float32 where dtype
-// is bfloat16. The op has checked that every other target is inside [0, cols).
+// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass, in float32 where
+// dtype is bfloat16. The op has checked that every other target is inside [0, cols).
 struct CrossEntropyArgs {
   DType dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;
