@@ -170,9 +170,12 @@ __device__ inline float warp_max(float x) {
   return x;
 }
 
+// Blocks that walk over a matrix: kColumns columns and kRowLanes rows at a time.
+constexpr int kColumns = 32, kRowLanes = kBlock / kColumns;
+
 // Over a block of kBlock threads: every thread gets what those of its column hold, thread t being in column
 // t % Columns.
-template <int Columns, class V, class Combine>
+template <int Columns = kColumns, class V, class Combine>
 __device__ V column_combine(V x, Combine combine) {
   __shared__ V parts[kBlock];
   __syncthreads();  // an earlier result may still be read
@@ -217,8 +220,5 @@ __device__ inline bool outranks(const Ranked& a, const Ranked& b) {
 struct Outranking {
   __device__ Ranked operator()(const Ranked& a, const Ranked& b) const { return outranks(a, b) ? a : b; }
 };
-
-// Blocks that walk over a matrix: kColumns columns and kRowLanes rows at a time.
-constexpr int kColumns = 32, kRowLanes = kBlock / kColumns;
 
 }  // namespace sesame::cuda

@@ -8,7 +8,7 @@ namespace sesame::cuda {
 
 template <int N, class F, class Out, class... In>
 __device__ void map_pack(const F& f, std::int64_t at, Out* out, const In*... in) {
-  store_floats<N>(out + at, f(load_floats<N>(in + at)...));
+  store_floats<N>(out + at, f.template operator()<N>(load_floats<N>(in + at)...));
 }
 
 template <int N, class F, class Out, class... In>

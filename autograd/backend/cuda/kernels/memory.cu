@@ -100,6 +100,14 @@ struct Accumulate {
   }
 };
 
+struct Constant {
+  float value;
+  template <int N>
+  __device__ Floats<N> operator()() const {
+    return splat<N>(value);
+  }
+};
+
 __global__ void accumulate_whole_kernel(std::int64_t* out, const std::int64_t* x, std::int64_t n,
                                         std::int64_t alpha) {
   for (std::int64_t i = loop_begin(); i < n; i += loop_step()) out[i] += alpha * x[i];
@@ -112,6 +120,10 @@ void fill(const View& out, double value) {
     const std::size_t bytes = static_cast<std::size_t>(out.numel) * dtype_size(out.dtype);
     return check(cudaMemsetAsync(out.data, 0, bytes, stream()), "fill");
   }
+  const Constant constant{static_cast<float>(value)};
+  if (is_dense(at) && out.dtype == DType::Float32) return map("fill", out.numel, constant, ptr<float>(out));
+  if (is_dense(at) && out.dtype == DType::BFloat16)
+    return map("fill", out.numel, constant, ptr<BFloat16>(out));
   launch("fill", fill_kernel, loop_blocks(out.numel), kBlock, out.data, out.dtype, at, value);
 }
 

@@ -75,7 +75,7 @@ __device__ void write_row(const NormGradients<T, P>& p, const DropoutSpec& spec,
 // partial[j] = what the warps of the block hold for column j, in order.
 template <int N, int V>
 __device__ void store_partial(const Floats<N> (&mine)[V], float* partial, int cols) {
-  __shared__ float parts[kWarps][32 * N * V];
+  alignas(kPackBytes) __shared__ float parts[kWarps][32 * N * V];
   __syncthreads();
 #pragma unroll
   for (int v = 0; v < V; ++v) store_floats(&parts[threadIdx.x / 32][pack_column<N>(v)], mine[v]);

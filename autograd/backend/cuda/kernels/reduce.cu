@@ -80,7 +80,7 @@ __global__ void sum_columns_kernel(T* out, const T* x, std::int64_t n, std::int6
   for (std::int64_t i = threadIdx.x / kColumns; i < n && tile.column < inner; i += kRowLanes) {
     sum += to_float(from[i * inner + tile.column]);
   }
-  sum = column_combine<kColumns>(sum, Plus{});
+  sum = column_combine(sum, Plus{});
   if (threadIdx.x < kColumns && tile.column < inner)
     out[tile.outer * inner + tile.column] = from_float<T>(sum);
 }
@@ -94,7 +94,7 @@ __global__ void max_columns_kernel(T* out, std::int64_t* index, const T* x, std:
   for (std::int64_t i = threadIdx.x / kColumns; i < n && tile.column < inner; i += kRowLanes) {
     best = Outranking{}(best, Ranked{to_float(from[i * inner + tile.column]), i});
   }
-  best = column_combine<kColumns>(best, Outranking{});
+  best = column_combine(best, Outranking{});
   if (threadIdx.x >= kColumns || tile.column >= inner) return;
   out[tile.outer * inner + tile.column] = from_float<T>(best.value);
   if (index != nullptr) index[tile.outer * inner + tile.column] = best.at;

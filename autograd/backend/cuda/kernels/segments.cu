@@ -36,14 +36,52 @@ __device__ void each_row(const Tile<Columns>& tile, std::int64_t cols, Body body
 
 // --- reductions ----------------------------------------------------------------------------------
 
-template <int Columns, class T>
-__global__ void segment_sum_kernel(bool mean, T* out, const T* x, std::int64_t cols, SegmentsView segments) {
-  const Tile<Columns> tile = tile_of<Columns>(segments, cols);
+// Of the rows of a segment, piece p of gridDim.y: out [count, pieces, cols].
+template <int Columns, class Out, class T>
+__global__ void segment_sum_kernel(bool mean, Out* out, const T* x, std::int64_t cols,
+                                   SegmentsView segments) {
+  const Tile<Columns> whole = tile_of<Columns>(segments, cols);
+  const std::int64_t share = (whole.length + gridDim.y - 1) / gridDim.y, first = blockIdx.y * share;
+  Tile<Columns> piece = whole;
+  piece.begin += first;
+  piece.length = first + share < whole.length ? share : whole.length - first;
   float sum = 0;
-  each_row(tile, cols, [&](std::int64_t i) { sum += to_float(x[i]); });
+  each_row(piece, cols, [&](std::int64_t i) { sum += to_float(x[i]); });
   sum = column_combine<Columns>(sum, Plus{});
-  if (mean && tile.length > 0) sum /= static_cast<float>(tile.length);
-  if (tile.lane == 0 && tile.column < cols) out[tile.segment * cols + tile.column] = from_float<T>(sum);
+  if (mean && whole.length > 0) sum /= static_cast<float>(whole.length);
+  if (whole.lane == 0 && whole.column < cols) {
+    out[(whole.segment * gridDim.y + blockIdx.y) * cols + whole.column] = from_float<Out>(sum);
+  }
+}
+
+// out [count, cols] = sums of partial [count, pieces, cols] over the pieces, in order.
+template <class T>
+__global__ void add_pieces_kernel(T* out, const float* partial, std::int64_t n, std::int64_t pieces,
+                                  std::int64_t cols) {
+  for (std::int64_t i = loop_begin(); i < n; i += loop_step()) {
+    const float* from = partial + i / cols * pieces * cols + i % cols;
+    float sum = 0;
+    for (std::int64_t piece = 0; piece < pieces; ++piece) sum += from[piece * cols];
+    out[i] = from_float<T>(sum);
+  }
+}
+
+// Few long segments are cut into pieces, so that there are blocks for a whole device.
+template <int Columns, class T>
+void segment_sum(bool mean, T* out, const T* x, std::int64_t cols, const SegmentsView& segments,
+                 unsigned blocks) {
+  constexpr unsigned wanted = 528, piece_rows = 64;
+  const unsigned possible = blocks_for(segments.max_length, piece_rows), missing = blocks_for(wanted, blocks);
+  const unsigned pieces = possible < missing ? possible : missing;
+  if (pieces <= 1) {
+    return launch("segment_sum", segment_sum_kernel<Columns, T, T>, blocks, kBlock, mean, out, x, cols,
+                  segments);
+  }
+  const std::int64_t n = segments.count * cols;
+  auto* partial = static_cast<float*>(scratch(sizeof(float) * static_cast<std::size_t>(n * pieces)));
+  launch("segment_sum", segment_sum_kernel<Columns, float, T>, dim3(blocks, pieces), kBlock, mean, partial, x,
+         cols, segments);
+  launch("segment_sum", add_pieces_kernel<T>, loop_blocks(n), kBlock, out, partial, n, pieces, cols);
 }
 
 template <int Columns, class T>
@@ -67,8 +105,8 @@ void segment_reduce(SegmentOp op, const View& out, const View& index, const View
                         launch("segment_max", segment_max_kernel<Columns, T>, blocks, kBlock, ptr<T>(out),
                                ptr<std::int64_t>(index), ptr<const T>(x), cols, segments);
                       } else {
-                        launch("segment_sum", segment_sum_kernel<Columns, T>, blocks, kBlock,
-                               op == SegmentOp::Mean, ptr<T>(out), ptr<const T>(x), cols, segments);
+                        segment_sum<Columns>(op == SegmentOp::Mean, ptr<T>(out), ptr<const T>(x), cols,
+                                             segments, blocks);
                       }
                     }));
 }
