@@ -90,11 +90,10 @@ TEST_CASE("layer_norm") {
       norm_case("wide", {2, 133}, {3, 0}),
       norm_case("blocks of rows", {70, 4}, {0, 4}),
       norm_case("packs", {9, 40}, {0, 40}),
-      norm_case("more rows than warps", {2600, 8}, {0, 8}, true),
-      norm_case("BERT's small width", {40, 384}, {0, 384}, true),
+      norm_case("BERT's small width", {13, 384}, {0, 384}, true),
       norm_case("BERT's width", {13, 768}, {0, 768}, true),
       norm_case("BERT's large width", {7, 1024}, {0, 1024}, true),
-      norm_case("too wide for registers", {70, 1032}, {0, 1032}, true),
+      norm_case("too wide for registers", {40, 1032}, {0, 1032}, true),
   };
   run_op_cases(cases);
 }
@@ -107,11 +106,11 @@ TEST_CASE("dropout_add_layer_norm") {
       fused_case("dropout, blocks of rows", 40, 3, 0.1),
       fused_case("dropout, packs", 9, 24, 0.2),
       fused_case("no dropout, packs", 9, 24, 0),
-      fused_case("dropout, more rows than warps", 2600, 8, 0.1, true),
-      fused_case("dropout, BERT's small width", 40, 384, 0.1, true),
+      fused_case("dropout, more rows than warps", 2400, 8, 0.1, true),
+      fused_case("dropout, BERT's small width", 13, 384, 0.1, true),
       fused_case("dropout, BERT's width", 13, 768, 0.1, true),
       fused_case("dropout, BERT's large width", 7, 1024, 0.1, true),
-      fused_case("dropout, too wide for registers", 40, 1032, 0.1, true),
+      fused_case("dropout, too wide for registers", 9, 1032, 0.1, true),
   };
   run_op_cases(cases);
 }
