@@ -72,6 +72,12 @@ TEST_CASE("cross_entropy") {
       empty,
   };
   run_op_cases(cases);
+  for (const std::int64_t cols :
+       {24, 1029, 1030, 1032}) {  // rows of a warp and of a block, packs of any width
+    OpCase wide = cross_entropy_case("wide rows", {3, cols}, {cols - 1, -100, 5}, {.label_smoothing = 0.1});
+    wide.large = true;
+    run_op_case(wide);
+  }
 }
 
 TEST_CASE("mse_loss and bce_with_logits") {

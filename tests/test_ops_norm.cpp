@@ -13,7 +13,7 @@ namespace {
 
 constexpr double eps = 1e-5;
 
-OpCase norm_case(const char* what, const Shape& shape, const Shape& zero) {
+OpCase norm_case(const char* what, const Shape& shape, const Shape& zero, bool large = false) {
   return {.op = "layer_norm",
           .what = what,
           .inputs =
@@ -27,7 +27,8 @@ OpCase norm_case(const char* what, const Shape& shape, const Shape& zero) {
               [=](Draw& draw) {
                 const Shape row{zero[-1]};
                 return Inputs{draw.normal(zero), draw.normal(row), draw.normal(row)};
-              }};
+              },
+          .large = large};
 }
 
 Tensor keys_for(std::int64_t rows, Device device) {
@@ -36,7 +37,7 @@ Tensor keys_for(std::int64_t rows, Device device) {
   return Tensor::from(keys, device);
 }
 
-OpCase fused_case(const char* what, std::int64_t rows, std::int64_t cols, double p) {
+OpCase fused_case(const char* what, std::int64_t rows, std::int64_t cols, double p, bool large = false) {
   const DropoutSpec spec = make_dropout(p, 99);
   return {.op = "dropout_add_layer_norm",
           .what = what,
@@ -59,7 +60,8 @@ OpCase fused_case(const char* what, std::int64_t rows, std::int64_t cols, double
               [=](Draw& draw) {
                 return Inputs{draw.normal({0, cols}), draw.normal({0, cols}), draw.normal({cols}),
                               draw.normal({cols})};
-              }};
+              },
+          .large = large};
 }
 
 // What DropoutSpec in kernel_table.h says, one element at a time.
@@ -87,6 +89,11 @@ TEST_CASE("layer_norm") {
       norm_case("one row", {6}, {0}),
       norm_case("wide", {2, 133}, {3, 0}),
       norm_case("blocks of rows", {70, 4}, {0, 4}),
+      norm_case("packs", {9, 40}, {0, 40}),
+      norm_case("BERT's small width", {13, 384}, {0, 384}, true),
+      norm_case("BERT's width", {13, 768}, {0, 768}, true),
+      norm_case("BERT's large width", {7, 1024}, {0, 1024}, true),
+      norm_case("too wide for registers", {40, 1032}, {0, 1032}, true),
   };
   run_op_cases(cases);
 }
@@ -97,6 +104,13 @@ TEST_CASE("dropout_add_layer_norm") {
       fused_case("dropout", 5, 9, 0.3),
       fused_case("dropout, wider than one table of words", 2, 530, 0.5),
       fused_case("dropout, blocks of rows", 40, 3, 0.1),
+      fused_case("dropout, packs", 9, 24, 0.2),
+      fused_case("no dropout, packs", 9, 24, 0),
+      fused_case("dropout, more rows than warps", 2400, 8, 0.1, true),
+      fused_case("dropout, BERT's small width", 13, 384, 0.1, true),
+      fused_case("dropout, BERT's width", 13, 768, 0.1, true),
+      fused_case("dropout, BERT's large width", 7, 1024, 0.1, true),
+      fused_case("dropout, too wide for registers", 9, 1032, 0.1, true),
   };
   run_op_cases(cases);
 }
@@ -118,6 +132,16 @@ TEST_CASE("dropout") {
              return Inputs{draw.normal({0, 11})};
            }},
       {.op = "dropout",
+       .what = "packs",
+       .inputs =
+           [](Draw& draw) {
+             return Inputs{draw.normal({9, 296})};
+           },
+       .function =
+           [](const Inputs& x) {
+             return dropout(x[0], make_dropout(0.4, 5), keys_for(x[0].size(0), x[0].device()));
+           }},
+      {.op = "dropout",
        .what = "rows by number",
        .inputs =
            [](Draw& draw) {
@@ -130,6 +154,33 @@ TEST_CASE("dropout") {
            }},
   };
   run_op_cases(cases);
+}
+
+// Everything on a device of this build against float64 here, whose parameters have the values of float32.
+TEST_CASE("float32 parameters go with bfloat16 rows") {
+  for (int index = 0; index < cuda::device_count(); ++index) {
+    const Device device{Device::Type::Cuda, index};
+    for (const Shape& shape : {Shape{40, 24}, Shape{5, 7}, Shape{3, 1032}}) {
+      Draw draw(12);
+      const std::int64_t rows = shape[0], cols = shape[1];
+      const auto exact = [&](const Tensor& x) { return x.to(DType::BFloat16).to(DType::Float64); };
+      const Inputs inputs = {exact(draw.normal(shape)), exact(draw.normal(shape)),
+                             draw.normal({cols}, 0.3, 1), draw.normal({cols})};
+      const OpFunction function = [&](const Inputs& x) {
+        const Tensor keys = keys_for(rows, x[0].device());
+        return dropout_add_layer_norm(x[0], x[1], x[2], x[3], eps, make_dropout(0.1, 3), keys);
+      };
+      const OpResult wanted = evaluate(function, as_leaves(inputs, DType::Float64, {}, true), true);
+      Inputs leaves = as_leaves(inputs, DType::BFloat16, device, true);
+      for (std::size_t i : {2, 3}) leaves[i] = as_leaves({inputs[i]}, DType::Float32, device, true)[0];
+      check_equal(evaluate(function, leaves, true), wanted, 2e-2, "mixed");
+      for (std::size_t i : {2, 3}) CHECK(leaves[i].grad().dtype() == DType::Float32);
+      const Tensor composed = layer_norm_composed(leaves[0], leaves[2], leaves[3], eps);
+      CHECK(composed.dtype() == DType::BFloat16);
+      CHECK(relative_error(doubles(composed), doubles(layer_norm(leaves[0], leaves[2], leaves[3], eps))) <
+            2e-2);
+    }
+  }
 }
 
 TEST_CASE("the mask is the one that kernel_table.h describes, forward and backward") {

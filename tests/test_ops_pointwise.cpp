@@ -21,9 +21,10 @@ OpCase unary_case(const char* op, Tensor (*function)(const Tensor&), Tensor (*va
               }};
 }
 
-Tensor any(Draw& draw) { return draw.normal({2, 3, 4, 5}, 2); }
-Tensor kinked(Draw& draw) { return draw.away_from_zero({2, 3, 4, 5}); }
-Tensor positive(Draw& draw) { return draw.uniform({2, 3, 4, 5}, 0.2, 4); }
+// 135 elements: packs, and a rest.
+Tensor any(Draw& draw) { return draw.normal({3, 3, 3, 5}, 2); }
+Tensor kinked(Draw& draw) { return draw.away_from_zero({3, 3, 3, 5}); }
+Tensor positive(Draw& draw) { return draw.uniform({3, 3, 3, 5}, 0.2, 4); }
 
 // Shapes of two operands that broadcast in one of the ways that kernels treat by themselves.
 struct Pair {
@@ -40,6 +41,11 @@ const Pair pairs[] = {
     {"both sides", {4, 1, 3}, {2, 3}},
     {"outer", {4, 1}, {1, 5}},
     {"middle axis", {3, 4, 5}, {3, 1, 5}},
+    {"row of packs", {6, 40}, {40}},
+    {"column beside packs", {6, 40}, {6, 1}},
+    {"number beside packs", {6, 40}, {}},
+    {"middle axis, packs", {3, 4, 16}, {3, 1, 16}},
+    {"packs and a rest", {7, 43}, {7, 43}},
     {"six axes", {2, 1, 2, 1, 2, 3}, {2, 3, 2, 2, 1, 3}},
 };
 
@@ -196,6 +202,33 @@ TEST_CASE("large tensors give the same with several threads") {
     for (std::size_t j = 0; j < 211; ++j) equal = equal && t[i * 211 + j] == x[j * 333 + i] + y[i];
   }
   CHECK(equal);
+}
+
+TEST_CASE("copies, casts and sums in place on other devices") {
+  for (int index = 0; index < cuda::device_count(); ++index) {
+    const Device device{Device::Type::Cuda, index};
+    Draw draw(15);
+    for (const Shape& shape : {Shape{3, 5}, Shape{4, 24}, Shape{300, 41}}) {
+      const Tensor x = draw.normal(shape).to(DType::BFloat16).to(DType::Float32);
+      const std::vector<double> values = doubles(x);
+      const Tensor there = x.to(device);
+      for (DType dtype : {DType::BFloat16, DType::Float64, DType::Float32})
+        CHECK(doubles(there.to(dtype)) == values);
+      CHECK(doubles(there.to(DType::BFloat16).to(DType::Float32)) == values);
+      CHECK(doubles(there.transpose(0, 1).contiguous()) == doubles(x.transpose(0, 1).contiguous()));
+      CHECK(doubles(there.slice(1, 1, 4).contiguous()) == doubles(x.slice(1, 1, 4).contiguous()));
+      const auto column = there.slice(1, 0, 1).expand(shape).contiguous();
+      CHECK(doubles(column) == doubles(x.slice(1, 0, 1).expand(shape).contiguous()));
+      for (DType dtype : {DType::Float32, DType::BFloat16}) {
+        Tensor sum = there.to(dtype).clone();
+        sum.add_(there.to(dtype), -0.5);
+        CHECK(doubles(sum) == doubles(affine(x, 0.5, 0)));
+      }
+    }
+    const Tensor wide = draw.normal({6, 64}).to(DType::Float32).to(device);
+    CHECK(doubles(wide.slice(1, 16, 48).contiguous()) == doubles(wide.to(Device{}).slice(1, 16, 48)));
+    CHECK(doubles(wide.slice(1, 17, 49).contiguous()) == doubles(wide.to(Device{}).slice(1, 17, 49)));
+  }
 }
 
 TEST_CASE("integers") {

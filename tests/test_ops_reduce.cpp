@@ -40,6 +40,15 @@ std::vector<OpCase> reduce_cases(const char* op,
   return cases;
 }
 
+// Sums that are cut into pieces, and columns in packs.
+OpCase large_sum(const char* what, const Shape& shape, const std::vector<int>& axes) {
+  return {.op = "sum",
+          .what = what,
+          .inputs = [=](Draw& draw) { return Inputs{draw.normal(shape)}; },
+          .function = [=](const Inputs& x) { return sum(x[0], axes); },
+          .large = true};
+}
+
 std::vector<OpCase> max_cases() {
   std::vector<OpCase> cases;
   for (int axis : {0, 1, -1}) {
@@ -66,6 +75,16 @@ using Ints = std::vector<std::int64_t>;
 }  // namespace
 
 TEST_CASE("sum") { run_op_cases(reduce_cases("sum", sum, {2, 0, 3})); }
+TEST_CASE("large sums") {
+  const OpCase cases[] = {
+      large_sum("a long row", {20001}, {}),          large_sum("few long rows", {2, 9000}, {1}),
+      large_sum("rows of a block", {3, 1500}, {1}),  large_sum("rows of a warp", {70, 24}, {1}),
+      large_sum("columns in packs", {700, 24}, {0}), large_sum("columns without packs", {300, 7}, {0}),
+      large_sum("one column", {2000, 1}, {0}),       large_sum("more columns than a block's", {40, 600}, {0}),
+      large_sum("middle axis", {2, 300, 40}, {1}),
+  };
+  run_op_cases(cases);
+}
 TEST_CASE("mean") { run_op_cases(reduce_cases("mean", mean, {0, 2, 3})); }
 TEST_CASE("max") { run_op_cases(max_cases()); }
 

@@ -21,6 +21,17 @@ Tensor one_hot(const Tensor& ids, std::int64_t rows, DType dtype) {
   return Tensor::from(hot, {ids.size(0), rows}).to(dtype);
 }
 
+OpCase scatter_case(const char* what, std::int64_t n, std::int64_t cols, std::int64_t rows) {
+  return {.op = "scatter_rows",
+          .what = what,
+          .inputs =
+              [=](Draw& draw) {
+                return Inputs{draw.normal({n, cols}), draw.integers({n}, 0, rows)};
+              },
+          .function = [=](const Inputs& x) { return scatter_rows(x[0], x[1], rows); },
+          .large = true};
+}
+
 }  // namespace
 
 TEST_CASE("gather, scatter, concat") {
@@ -60,6 +71,20 @@ TEST_CASE("gather, scatter, concat") {
            [](Draw& draw) {
              return Inputs{draw.normal({0, 5}), draw.integers({0}, 0, 6)};
            }},
+      scatter_case("fewer than are sorted", 60, 5, 7),
+      scatter_case("packs, short runs", 500, 16, 170),
+      scatter_case("columns without packs", 300, 5, 11),
+      scatter_case("runs over many chunks", 1500, 8, 2),
+      scatter_case("one run over more chunks than a block has threads", 8500, 2, 1),
+      scatter_case("more columns than a block's packs", 100, 136, 3),
+      {.op = "gather_rows",
+       .what = "packs",
+       .inputs =
+           [](Draw& draw) {
+             return Inputs{draw.normal({70, 24}), draw.integers({200}, 0, 70)};
+           },
+       .function = [](const Inputs& x) { return gather_rows(x[0], x[1]); },
+       .large = true},
       {.op = "concat",
        .what = "rows",
        .inputs =

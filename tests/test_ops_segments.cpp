@@ -50,8 +50,26 @@ Tensor softmax_by_segment(const Tensor& x, const Segments& segments) {
 
 using SegmentFunction = Tensor (*)(const Tensor&, const Segments&);
 
+// Many segments, some long, one column or several; and segments that share rows.
+OpCase large_case(const char* op, const char* what, SegmentFunction function, const Segments& s,
+                  std::int64_t cols) {
+  return {.op = op,
+          .what = what,
+          .inputs =
+              [=, rows = s.total()](Draw& draw) {
+                return Inputs{draw.normal({rows, cols})};
+              },
+          .function = [=](const Inputs& x) { return function(x[0], s.to(x[0].device())); },
+          .large = true};
+}
+
 std::vector<OpCase> cases_for(const char* op, SegmentFunction function, SegmentFunction twin) {
   std::vector<OpCase> cases;
+  std::vector<std::int64_t> short_ones;
+  for (std::int64_t i = 0; i < 300; ++i) short_ones.push_back(i % 4);
+  cases.push_back(large_case(op, "many segments", function, Segments(short_ones), 5));
+  cases.push_back(large_case(op, "long segments, one column", function, Segments({700, 3, 290}), 1));
+  cases.push_back(large_case(op, "long segments", function, Segments({100, 0, 90}), 33));
   for (const Layouts& layout : layouts) {
     const Segments s = make_segments(layout);
     cases.push_back({.op = op,

@@ -39,6 +39,14 @@ std::vector<OpCase> cases_for(const char* op, Tensor (*function)(const Tensor&, 
                                                                  : Shape{2, 3, 0})};
                          }});
   }
+  // Rows of a warp and of a block, with packs of every width.
+  for (const Shape& shape : {Shape{40, 24}, Shape{9, 10}, Shape{2, 1032}, Shape{2, 1030}, Shape{2, 1029}}) {
+    cases.push_back({.op = op,
+                     .what = "wide rows",
+                     .inputs = [=](Draw& draw) { return Inputs{draw.normal(shape, 2)}; },
+                     .function = [=](const Inputs& x) { return function(x[0], -1); },
+                     .large = true});
+  }
   return cases;
 }
 

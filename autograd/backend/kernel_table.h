@@ -83,9 +83,10 @@ struct GemmArgs {
 
 // sum = residual + dropout(x); out = (sum - mean) * rstd * gamma + beta over rows of `cols`.
 // residual, sum, mean, rstd may be null (sum: not kept). Contiguous rows. mean, rstd [rows] have the dtype of
-// x, float32 where that is bfloat16.
+// x, float32 where that is bfloat16. gamma and beta [cols] have parameter_dtype: that of x, or float32 where
+// x is bfloat16.
 struct LayerNormArgs {
-  DType dtype = DType::Float32;
+  DType dtype = DType::Float32, parameter_dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;
   const void* x = nullptr;
   const void* residual = nullptr;
@@ -101,9 +102,10 @@ struct LayerNormArgs {
 };
 
 // Gradients of the above; each output may be null when it is not wanted. `sum` is what was normalised.
-// d_residual = d_sum, dx = dropout(d_sum). Everything is overwritten, not added to.
+// d_residual = d_sum, dx = dropout(d_sum). Everything is overwritten, not added to. gamma, d_gamma and d_beta
+// have parameter_dtype.
 struct LayerNormBackwardArgs {
-  DType dtype = DType::Float32;
+  DType dtype = DType::Float32, parameter_dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;
   const void* dy = nullptr;
   const void* sum = nullptr;

@@ -22,8 +22,10 @@ void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tens
   SESAME_CHECK(gamma.shape() == Shape{x.size(-1)} && beta.shape() == gamma.shape(), op,
                "gamma and beta must be {} for x {}, got {} and {}", Shape{x.size(-1)}, x.shape(),
                gamma.shape(), beta.shape());
-  check_same_kind(op, x, gamma);
-  check_same_kind(op, x, beta);
+  // Master parameters of float32 go with an input of bfloat16; their gradients are float32 then.
+  const bool master = x.dtype() == DType::BFloat16 && gamma.dtype() == DType::Float32;
+  if (!master || gamma.device() != x.device()) check_same_kind(op, x, gamma);
+  check_same_kind(op, gamma, beta);
 }
 
 void check_row_keys(const char* op, const Tensor& row_keys, std::int64_t rows, const Tensor& x) {
@@ -50,6 +52,7 @@ void norm_backward(Backward& b, const char* op, const DropoutSpec& dropout) {
   const Tensor d_beta = b.wanted(3) ? empty_like(gamma) : Tensor();
   LayerNormBackwardArgs args;
   args.dtype = sum.dtype();
+  args.parameter_dtype = gamma.dtype();
   args.rows = rows_of(sum);
   args.cols = sum.size(-1);
   args.dy = data_of(grad);
@@ -88,6 +91,7 @@ Tensor fused_norm(const char* op, const Tensor& x, const Tensor& residual, const
   const Tensor y = empty_like(source);
   LayerNormArgs args;
   args.dtype = x.dtype();
+  args.parameter_dtype = gamma.dtype();
   args.rows = rows;
   args.cols = x.size(-1);
   args.x = data_of(source);
@@ -110,8 +114,7 @@ Tensor fused_norm(const char* op, const Tensor& x, const Tensor& residual, const
 
 // xhat = (x - mean) rstd, y = xhat gamma + beta; with g = dy gamma:
 // dx = rstd (g - mean(g) - xhat mean(g xhat)), d gamma = sum of dy xhat, d beta = sum of dy over the rows.
-Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  const Tensor gamma = follow(x, weight), beta = follow(x, bias);
+Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps) {
   check_norm("layer_norm", x, gamma, beta);
   return fused_norm("layer_norm", x, {}, gamma, beta, eps, {}, {});
 }
@@ -120,16 +123,15 @@ Tensor layer_norm_composed(const Tensor& x, const Tensor& gamma, const Tensor& b
   check_norm("layer_norm", x, gamma, beta);
   const Tensor centered = sub(x, mean(x, {-1}, true));
   const Tensor rstd = power(affine(mean(square(centered), {-1}, true), 1, eps), -0.5);
-  return add(mul(mul(centered, rstd), gamma), beta);
+  return add(mul(mul(centered, rstd), follow(x, gamma)), follow(x, beta));
 }
 
 // s = residual + dropout(x), y = layer_norm(s); ds as in layer_norm, d residual = ds, dx = dropout(ds) with
 // the same draws.
-Tensor dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Tensor& weight,
-                              const Tensor& bias, double eps, const DropoutSpec& dropout,
+Tensor dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Tensor& gamma,
+                              const Tensor& beta, double eps, const DropoutSpec& dropout,
                               const Tensor& row_keys) {
   constexpr const char* op = "dropout_add_layer_norm";
-  const Tensor gamma = follow(x, weight), beta = follow(x, bias);
   check_norm(op, x, gamma, beta);
   check_floating(op, "residual", residual);
   check_same_kind(op, x, residual);

@@ -99,6 +99,66 @@ __device__ inline T from_float(float x) {
   }
 }
 
+// --- packs: neighbouring elements that a thread moves at once ------------------------------------
+
+constexpr int kPackBytes = 16;  // the widest access of a thread
+
+template <class T, int N>
+struct alignas(sizeof(T) * N < kPackBytes ? sizeof(T) * N : kPackBytes) Pack {
+  T v[N];
+};
+
+// Numbers of a pack on their way through arithmetic.
+template <int N>
+struct Floats {
+  float v[N];
+  __device__ float& operator[](int i) { return v[i]; }
+  __device__ const float& operator[](int i) const { return v[i]; }
+};
+
+template <int N, class T>
+__device__ Pack<T, N> load_pack(const T* from) {
+  return *reinterpret_cast<const Pack<T, N>*>(from);
+}
+template <class T, int N>
+__device__ void store_pack(T* to, const Pack<T, N>& pack) {
+  *reinterpret_cast<Pack<T, N>*>(to) = pack;
+}
+template <class T, int N>
+__device__ Floats<N> to_floats(const Pack<T, N>& pack) {
+  Floats<N> x;
+  for (int i = 0; i < N; ++i) x[i] = to_float(pack.v[i]);
+  return x;
+}
+template <class T, int N>
+__device__ Pack<T, N> from_floats(const Floats<N>& x) {
+  Pack<T, N> pack;
+  for (int i = 0; i < N; ++i) pack.v[i] = from_float<T>(x[i]);
+  return pack;
+}
+template <int N, class T>
+__device__ Floats<N> load_floats(const T* from) {
+  return to_floats(load_pack<N>(from));
+}
+template <int N, class T>
+__device__ void store_floats(T* to, const Floats<N>& x) {
+  store_pack(to, from_floats<T>(x));
+}
+
+// Elements of the narrowest of these types in a pack of 16 bytes.
+template <class... T>
+constexpr int pack_width() {
+  int width = 0;
+  ((width = width > kPackBytes / int(sizeof(T)) ? width : kPackBytes / int(sizeof(T))), ...);
+  return width;
+}
+
+// Whether packs of N elements may start at `data` (null: nothing starts there).
+template <int N, class T>
+bool takes_packs(const T* data) {
+  return reinterpret_cast<std::uintptr_t>(data) % alignof(Pack<std::remove_const_t<T>, N>) == 0;
+}
+
 // --- reductions: every thread gets the result, in an order that never changes --------------------
 
 __device__ inline float warp_sum(float x) {
@@ -110,19 +170,27 @@ __device__ inline float warp_max(float x) {
   return x;
 }
 
-// Over a block of kBlock threads.
-template <class V, class Combine>
-__device__ V block_combine(V x, Combine combine) {
+// Blocks that walk over a matrix: kColumns columns and kRowLanes rows at a time.
+constexpr int kColumns = 32, kRowLanes = kBlock / kColumns;
+
+// Over a block of kBlock threads: every thread gets what those of its column hold, thread t being in column
+// t % Columns.
+template <int Columns = kColumns, class V, class Combine>
+__device__ V column_combine(V x, Combine combine) {
   __shared__ V parts[kBlock];
   __syncthreads();  // an earlier result may still be read
   parts[threadIdx.x] = x;
   __syncthreads();
-  for (int half = kBlock / 2; half > 0; half /= 2) {
+  for (int half = kBlock / 2; half >= Columns; half /= 2) {
     if (static_cast<int>(threadIdx.x) < half)
       parts[threadIdx.x] = combine(parts[threadIdx.x], parts[threadIdx.x + half]);
     __syncthreads();
   }
-  return parts[0];
+  return parts[threadIdx.x % Columns];
+}
+template <class V, class Combine>
+__device__ V block_combine(V x, Combine combine) {
+  return column_combine<1>(x, combine);
 }
 
 struct Plus {
@@ -152,22 +220,5 @@ __device__ inline bool outranks(const Ranked& a, const Ranked& b) {
 struct Outranking {
   __device__ Ranked operator()(const Ranked& a, const Ranked& b) const { return outranks(a, b) ? a : b; }
 };
-
-// --- columns: blocks of kColumns columns and kRowLanes rows at a time ----------------------------
-
-constexpr int kColumns = 32, kRowLanes = kBlock / kColumns;
-
-// Combines what the threads of one column hold; every thread gets its column's result.
-template <class V, class Combine>
-__device__ V column_combine(V x, Combine combine) {
-  __shared__ V parts[kBlock];
-  __syncthreads();
-  parts[threadIdx.x] = x;
-  __syncthreads();
-  V result = parts[threadIdx.x % kColumns];
-  for (int lane = 1; lane < kRowLanes; ++lane)
-    result = combine(result, parts[lane * kColumns + threadIdx.x % kColumns]);
-  return result;
-}
 
 }  // namespace sesame::cuda

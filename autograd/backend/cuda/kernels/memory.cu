@@ -1,4 +1,6 @@
-// Fill, copy (any strides, any pair of element types) and in-place accumulation.
+// Fill, copy (any strides, any pair of element types) and in-place accumulation. With s bytes an element they
+// move: fill s, copy 2 s, a cast between float32 and bfloat16 6, accumulate 3 s.
+#include "autograd/backend/cuda/kernels/map.cuh"
 #include "autograd/backend/cuda/kernels/strided.cuh"
 
 namespace sesame::cuda {
@@ -54,7 +56,7 @@ __device__ void store(void* data, DType dtype, std::int64_t i, Number x) {
   }
 }
 
-__global__ void fill_kernel(void* out, DType dtype, Strided<1> at, double value) {
+__global__ void fill_kernel(void* out, DType dtype, const __grid_constant__ Strided<1> at, double value) {
   for (std::int64_t i = loop_begin(); i < at.numel; i += loop_step()) {
     std::int64_t offset[1];
     at.locate(i, offset);
@@ -62,7 +64,8 @@ __global__ void fill_kernel(void* out, DType dtype, Strided<1> at, double value)
   }
 }
 
-__global__ void convert_kernel(void* out, DType to, const void* x, DType from, Strided<2> at) {
+__global__ void convert_kernel(void* out, DType to, const void* x, DType from,
+                               const __grid_constant__ Strided<2> at) {
   for (std::int64_t i = loop_begin(); i < at.numel; i += loop_step()) {
     std::int64_t offset[2];
     at.locate(i, offset);
@@ -70,39 +73,44 @@ __global__ void convert_kernel(void* out, DType to, const void* x, DType from, S
   }
 }
 
-// Equal types: only the size of an element matters.
-template <class T>
-__global__ void copy_kernel(T* out, const T* x, Strided<2> at) {
+// Equal types: only the size of an element matters. N neighbours along the innermost axis at a time.
+template <int N, class Index, class T>
+__global__ void copy_kernel(T* out, const T* x, const __grid_constant__ Strided<2, Index> at) {
   for (std::int64_t i = loop_begin(); i < at.numel; i += loop_step()) {
-    std::int64_t offset[2];
-    at.locate(i, offset);
-    out[offset[0]] = x[offset[1]];
+    Index offset[2];
+    at.locate(static_cast<Index>(i), offset);
+    store_pack(out + offset[0], load_pack<N>(x + offset[1]));
   }
 }
 
-// The conversions of mixed precision, contiguous.
-template <class To, class From>
-__global__ void cast_kernel(To* out, const From* x, std::int64_t n) {
-  for (std::int64_t i = loop_begin(); i < n; i += loop_step()) out[i] = from_float<To>(to_float(x[i]));
-}
-
-template <class T>
-__global__ void accumulate_kernel(T* out, const T* x, std::int64_t n, float alpha) {
-  for (std::int64_t i = loop_begin(); i < n; i += loop_step()) {
-    out[i] = from_float<T>(to_float(out[i]) + alpha * to_float(x[i]));
+// The conversions of mixed precision.
+struct Same {
+  template <int N>
+  __device__ Floats<N> operator()(const Floats<N>& x) const {
+    return x;
   }
-}
+};
+
+struct Accumulate {
+  float alpha;
+  template <int N>
+  __device__ Floats<N> operator()(Floats<N> sum, const Floats<N>& x) const {
+    for (int i = 0; i < N; ++i) sum[i] += alpha * x[i];
+    return sum;
+  }
+};
+
+struct Constant {
+  float value;
+  template <int N>
+  __device__ Floats<N> operator()() const {
+    return splat<N>(value);
+  }
+};
 
 __global__ void accumulate_whole_kernel(std::int64_t* out, const std::int64_t* x, std::int64_t n,
                                         std::int64_t alpha) {
   for (std::int64_t i = loop_begin(); i < n; i += loop_step()) out[i] += alpha * x[i];
-}
-
-template <int N>
-bool is_dense(const Strided<N>& at) {
-  bool dense = at.dim <= 1;
-  for (int n = 0; n < N && dense && at.dim == 1; ++n) dense = at.stride[n][0] == 1;
-  return dense;
 }
 
 void fill(const View& out, double value) {
@@ -112,18 +120,30 @@ void fill(const View& out, double value) {
     const std::size_t bytes = static_cast<std::size_t>(out.numel) * dtype_size(out.dtype);
     return check(cudaMemsetAsync(out.data, 0, bytes, stream()), "fill");
   }
+  const Constant constant{static_cast<float>(value)};
+  if (is_dense(at) && out.dtype == DType::Float32) return map("fill", out.numel, constant, ptr<float>(out));
+  if (is_dense(at) && out.dtype == DType::BFloat16)
+    return map("fill", out.numel, constant, ptr<BFloat16>(out));
   launch("fill", fill_kernel, loop_blocks(out.numel), kBlock, out.data, out.dtype, at, value);
 }
 
 template <class T>
 void copy_equal(const View& out, const View& x, const Strided<2>& at) {
-  launch("copy", copy_kernel<T>, loop_blocks(out.numel), kBlock, ptr<T>(out), ptr<const T>(x), at);
+  const auto run = [&]<int N, class Index>(const Strided<2, Index>& walk) {
+    launch("copy", copy_kernel<N, Index, T>, loop_blocks(walk.numel), kBlock, ptr<T>(out), ptr<const T>(x),
+           walk);
+  };
+  constexpr int width = pack_width<T>();
+  if (!fits_32_bits(at)) return run.template operator()<1, std::int64_t>(at);
+  // A broadcast innermost axis has no packs to read.
+  if (at.dim > 0 && at.stride[1][at.dim - 1] == 1 && in_packs<width, T>(at, {out.data, x.data}))
+    return run.template operator()<width, unsigned>(narrow(packed<width>(at)));
+  run.template operator()<1, unsigned>(narrow(at));
 }
 
 void copy(const View& out, const View& x) {
   if (out.numel == 0) return;
   const Strided<2> at = join_axes<2>({&out, &x});
-  const unsigned blocks = loop_blocks(out.numel);
   const bool dense = is_dense(at);
   if (out.dtype == x.dtype) {
     const std::size_t size = dtype_size(out.dtype);
@@ -137,26 +157,22 @@ void copy(const View& out, const View& x) {
     if (size == 4) return copy_equal<std::uint32_t>(out, x, at);
     return copy_equal<std::uint64_t>(out, x, at);
   }
-  if (dense && out.dtype == DType::BFloat16 && x.dtype == DType::Float32) {
-    return launch("copy", cast_kernel<BFloat16, float>, blocks, kBlock, ptr<BFloat16>(out),
-                  ptr<const float>(x), out.numel);
-  }
-  if (dense && out.dtype == DType::Float32 && x.dtype == DType::BFloat16) {
-    return launch("copy", cast_kernel<float, BFloat16>, blocks, kBlock, ptr<float>(out),
-                  ptr<const BFloat16>(x), out.numel);
-  }
-  launch("copy", convert_kernel, blocks, kBlock, out.data, out.dtype, x.data, x.dtype, at);
+  if (dense && out.dtype == DType::BFloat16 && x.dtype == DType::Float32)
+    return map("copy", out.numel, Same{}, ptr<BFloat16>(out), ptr<const float>(x));
+  if (dense && out.dtype == DType::Float32 && x.dtype == DType::BFloat16)
+    return map("copy", out.numel, Same{}, ptr<float>(out), ptr<const BFloat16>(x));
+  launch("copy", convert_kernel, loop_blocks(out.numel), kBlock, out.data, out.dtype, x.data, x.dtype, at);
 }
 
 void accumulate(const View& out, const View& x, double alpha) {
-  const unsigned blocks = loop_blocks(out.numel);
   if (out.dtype == DType::Int64) {
-    return launch("accumulate", accumulate_whole_kernel, blocks, kBlock, ptr<std::int64_t>(out),
-                  ptr<const std::int64_t>(x), out.numel, static_cast<std::int64_t>(alpha));
+    return launch("accumulate", accumulate_whole_kernel, loop_blocks(out.numel), kBlock,
+                  ptr<std::int64_t>(out), ptr<const std::int64_t>(x), out.numel,
+                  static_cast<std::int64_t>(alpha));
   }
   SESAME_CUDA_TYPES("accumulate", out.dtype,
-                    launch("accumulate", accumulate_kernel<T>, blocks, kBlock, ptr<T>(out), ptr<const T>(x),
-                           out.numel, static_cast<float>(alpha)));
+                    map("accumulate", out.numel, Accumulate{static_cast<float>(alpha)}, ptr<T>(out),
+                        ptr<const T>(out), ptr<const T>(x)));
 }
 
 }  // namespace

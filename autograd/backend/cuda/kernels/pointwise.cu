@@ -1,90 +1,126 @@
-// Pointwise arithmetic and activation functions. The op is an argument of the kernel: memory is what these
-// kernels wait for, and one kernel per type keeps the build short.
+// Pointwise arithmetic and activation functions. The op is an argument of the kernel, chosen once for each
+// pack: memory is what these kernels wait for, and one kernel per type keeps the build short. With s bytes an
+// element they move: unary, affine, power 2 s; binary, unary_backward and power_backward 3 s; binary with a
+// broadcast row or number 2 s.
+#include "autograd/backend/cuda/kernels/map.cuh"
 #include "autograd/backend/cuda/kernels/math.cuh"
 #include "autograd/backend/cuda/kernels/strided.cuh"
 
 namespace sesame::cuda {
 namespace {
 
-__device__ float unary_value(UnaryOp op, float x) {
+// Calls body(f) with f(x) of the op.
+template <class Body>
+__device__ void with_function(UnaryOp op, Body body) {
   switch (op) {
     case UnaryOp::Neg:
-      return -x;
+      return body([](float x) { return -x; });
     case UnaryOp::Exp:
-      return expf(x);
+      return body([](float x) { return expf(x); });
     case UnaryOp::Log:
-      return logf(x);
+      return body([](float x) { return logf(x); });
     case UnaryOp::Sqrt:
-      return sqrtf(x);
+      return body([](float x) { return sqrtf(x); });
     case UnaryOp::Abs:
-      return fabsf(x);
+      return body([](float x) { return fabsf(x); });
     case UnaryOp::Square:
-      return x * x;
+      return body([](float x) { return x * x; });
     case UnaryOp::Relu:
-      return x < 0.0f ? 0.0f : x;
+      return body([](float x) { return x < 0.0f ? 0.0f : x; });
     case UnaryOp::Sigmoid:
-      return sigmoid(x);
+      return body([](float x) { return sigmoid(x); });
     case UnaryOp::Tanh:
-      return tanhf(x);
+      return body([](float x) { return tanhf(x); });
     case UnaryOp::Swish:
-      return x * sigmoid(x);
+      return body([](float x) { return x * sigmoid(x); });
     case UnaryOp::Gelu:
-      return gelu(x);
+      return body([](float x) { return gelu(x); });
     case UnaryOp::GeluTanh:
-      return gelu_tanh(x);
+      return body([](float x) { return gelu_tanh(x); });
   }
-  return x;
 }
 
-// dy/dx from the input x or the output y of the forward pass, whichever the op keeps.
-__device__ float unary_gradient(UnaryOp op, float x, float y) {
+// Calls body(f) with f(g, kept) = g dy/dx, `kept` being the input or the output of the forward pass.
+template <class Body>
+__device__ void with_gradient(UnaryOp op, Body body) {
   switch (op) {
     case UnaryOp::Neg:
-      return -1.0f;
+      return body([](float g, float) { return -g; });
     case UnaryOp::Exp:
-      return y;
+      return body([](float g, float y) { return g * y; });
     case UnaryOp::Log:
-      return 1.0f / x;
+      return body([](float g, float x) { return g * (1.0f / x); });
     case UnaryOp::Sqrt:
-      return 0.5f / y;
+      return body([](float g, float y) { return g * (0.5f / y); });
     case UnaryOp::Abs:
-      return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f;
+      return body([](float g, float x) { return g * (x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f); });
     case UnaryOp::Square:
-      return x + x;
-    case UnaryOp::Relu:
-      return x > 0.0f ? 1.0f : 0.0f;
+      return body([](float g, float x) { return g * (x + x); });
+    case UnaryOp::Relu:  // 0 and not 0 * g: g may be infinite or NaN
+      return body([](float g, float x) { return x > 0.0f ? g : 0.0f; });
     case UnaryOp::Sigmoid:
-      return y * (1.0f - y);
+      return body([](float g, float y) { return g * (y * (1.0f - y)); });
     case UnaryOp::Tanh:
-      return 1.0f - y * y;
+      return body([](float g, float y) { return g * (1.0f - y * y); });
     case UnaryOp::Swish:
-      return swish_grad(x);
+      return body([](float g, float x) { return g * swish_grad(x); });
     case UnaryOp::Gelu:
-      return gelu_grad(x);
+      return body([](float g, float x) { return g * gelu_grad(x); });
     case UnaryOp::GeluTanh:
-      return gelu_tanh_grad(x);
-  }
-  return 0.0f;
-}
-
-template <class T>
-__global__ void unary_kernel(UnaryOp op, T* out, const T* x, std::int64_t n) {
-  for (std::int64_t i = loop_begin(); i < n; i += loop_step())
-    out[i] = from_float<T>(unary_value(op, to_float(x[i])));
-}
-
-// x and y: the one that was not kept points to the other.
-template <class T>
-__global__ void unary_backward_kernel(UnaryOp op, T* dx, const T* dy, const T* x, const T* y,
-                                      std::int64_t n) {
-  for (std::int64_t i = loop_begin(); i < n; i += loop_step()) {
-    const float g = to_float(dy[i]), value = to_float(x[i]);
-    // Relu must give 0 and not 0 * dy where dy is infinite or NaN.
-    const float result =
-        op == UnaryOp::Relu ? (value > 0.0f ? g : 0.0f) : g * unary_gradient(op, value, to_float(y[i]));
-    dx[i] = from_float<T>(result);
+      return body([](float g, float x) { return g * gelu_tanh_grad(x); });
   }
 }
+
+bool needs_output(UnaryOp op) {
+  return op == UnaryOp::Exp || op == UnaryOp::Sqrt || op == UnaryOp::Sigmoid || op == UnaryOp::Tanh;
+}
+
+struct Unary {
+  UnaryOp op;
+  template <int N>
+  __device__ Floats<N> operator()(Floats<N> x) const {
+    with_function(op, [&](auto f) {
+      for (int i = 0; i < N; ++i) x[i] = f(x[i]);
+    });
+    return x;
+  }
+};
+
+struct UnaryGradient {
+  UnaryOp op;
+  template <int N>
+  __device__ Floats<N> operator()(Floats<N> dy, const Floats<N>& kept) const {
+    with_gradient(op, [&](auto f) {
+      for (int i = 0; i < N; ++i) dy[i] = f(dy[i], kept[i]);
+    });
+    return dy;
+  }
+};
+
+struct Affine {
+  float scale, shift;
+  template <int N>
+  __device__ Floats<N> operator()(Floats<N> x) const {
+    for (int i = 0; i < N; ++i) x[i] = scale * x[i] + shift;
+    return x;
+  }
+};
+
+// factor x^exponent, and that times dy. In double, as the exponent is.
+struct Power {
+  double exponent, factor;
+  __device__ double value(float x) const { return factor * pow(static_cast<double>(x), exponent); }
+  template <int N>
+  __device__ Floats<N> operator()(Floats<N> x) const {
+    for (int i = 0; i < N; ++i) x[i] = static_cast<float>(value(x[i]));
+    return x;
+  }
+  template <int N>
+  __device__ Floats<N> operator()(Floats<N> x, const Floats<N>& dy) const {
+    for (int i = 0; i < N; ++i) x[i] = static_cast<float>(value(x[i]) * static_cast<double>(dy[i]));
+    return x;
+  }
+};
 
 // For float and int64; NaN in either operand of maximum and minimum is kept. Div of int64 is refused before.
 template <class V>
@@ -106,56 +142,49 @@ __device__ V binary_value(BinaryOp op, V a, V b) {
   return a;
 }
 
-template <class T>
-__global__ void binary_kernel(BinaryOp op, T* out, const T* a, const T* b, Strided<3> at) {
+// N neighbours along the innermost axis at a time, where an operand has either N neighbours too or one
+// element for all of them.
+template <int N, class Index, class T>
+__global__ void binary_kernel(BinaryOp op, T* out, const T* a, const T* b,
+                              const __grid_constant__ Strided<3, Index> at) {
+  const bool one_a = at.splat(1), one_b = at.splat(2);
   for (std::int64_t i = loop_begin(); i < at.numel; i += loop_step()) {
-    std::int64_t offset[3];
-    at.locate(i, offset);
+    Index offset[3];
+    at.locate(static_cast<Index>(i), offset);
     if constexpr (std::is_same_v<T, std::int64_t>) {
       out[offset[0]] = binary_value(op, a[offset[1]], b[offset[2]]);
     } else {
-      out[offset[0]] = from_float<T>(binary_value(op, to_float(a[offset[1]]), to_float(b[offset[2]])));
+      Floats<N> x = one_a ? splat<N>(a[offset[1]]) : load_floats<N>(a + offset[1]);
+      const Floats<N> y = one_b ? splat<N>(b[offset[2]]) : load_floats<N>(b + offset[2]);
+      for (int k = 0; k < N; ++k) x[k] = binary_value(op, x[k], y[k]);
+      store_floats<N>(out + offset[0], x);
     }
   }
 }
 
-template <class T>
-__global__ void affine_kernel(T* out, const T* x, std::int64_t n, float scale, float shift) {
-  for (std::int64_t i = loop_begin(); i < n; i += loop_step())
-    out[i] = from_float<T>(scale * to_float(x[i]) + shift);
-}
-
-// out = factor * x^exponent * dy (no dy: 1).
-template <class T>
-__global__ void power_kernel(T* out, const T* x, const T* dy, std::int64_t n, double exponent,
-                             double factor) {
-  for (std::int64_t i = loop_begin(); i < n; i += loop_step()) {
-    const double value = factor * pow(static_cast<double>(to_float(x[i])), exponent);
-    out[i] = from_float<T>(
-        static_cast<float>(dy == nullptr ? value : value * static_cast<double>(to_float(dy[i]))));
-  }
-}
-
 void unary(UnaryOp op, const View& out, const View& x) {
-  SESAME_CUDA_TYPES("unary", x.dtype,
-                    launch("unary", unary_kernel<T>, loop_blocks(x.numel), kBlock, op, ptr<T>(out),
-                           ptr<const T>(x), x.numel));
+  SESAME_CUDA_TYPES("unary", x.dtype, map("unary", x.numel, Unary{op}, ptr<T>(out), ptr<const T>(x)));
 }
 
 void unary_backward(UnaryOp op, const View& dx, const View& dy, const View& x, const View& y) {
-  const View &kept = x.data != nullptr   ? x
-                     : y.data != nullptr ? y
-                                         : dy,
-             &output = y.data != nullptr ? y : kept;
-  SESAME_CUDA_TYPES("unary_backward", dx.dtype,
-                    launch("unary_backward", unary_backward_kernel<T>, loop_blocks(dx.numel), kBlock, op,
-                           ptr<T>(dx), ptr<const T>(dy), ptr<const T>(kept), ptr<const T>(output), dx.numel));
+  const View& kept = op == UnaryOp::Neg ? dy : needs_output(op) ? y : x;
+  SESAME_CUDA_TYPES(
+      "unary_backward", dx.dtype,
+      map("unary_backward", dx.numel, UnaryGradient{op}, ptr<T>(dx), ptr<const T>(dy), ptr<const T>(kept)));
 }
 
 template <class T>
 void binary_typed(BinaryOp op, const View& out, const View& a, const View& b) {
-  launch("binary", binary_kernel<T>, loop_blocks(out.numel), kBlock, op, ptr<T>(out), ptr<const T>(a),
-         ptr<const T>(b), join_axes<3>({&out, &a, &b}));
+  const auto run = [&]<int N, class Index>(const Strided<3, Index>& at) {
+    launch("binary", binary_kernel<N, Index, T>, loop_blocks(at.numel), kBlock, op, ptr<T>(out),
+           ptr<const T>(a), ptr<const T>(b), at);
+  };
+  constexpr int width = std::is_same_v<T, std::int64_t> ? 1 : pack_width<T>();
+  const Strided<3> at = join_axes<3>({&out, &a, &b});
+  if (!fits_32_bits(at)) return run.template operator()<1, std::int64_t>(at);
+  if (width > 1 && in_packs<width, T>(at, {out.data, a.data, b.data}))
+    return run.template operator()<width, unsigned>(narrow(packed<width>(at)));
+  run.template operator()<1, unsigned>(narrow(at));
 }
 
 void binary(BinaryOp op, const View& out, const View& a, const View& b) {
@@ -165,23 +194,20 @@ void binary(BinaryOp op, const View& out, const View& a, const View& b) {
 }
 
 void affine(const View& out, const View& x, double scale, double shift) {
-  SESAME_CUDA_TYPES("affine", x.dtype,
-                    launch("affine", affine_kernel<T>, loop_blocks(x.numel), kBlock, ptr<T>(out),
-                           ptr<const T>(x), x.numel, static_cast<float>(scale), static_cast<float>(shift)));
+  const Affine f{static_cast<float>(scale), static_cast<float>(shift)};
+  SESAME_CUDA_TYPES("affine", x.dtype, map("affine", x.numel, f, ptr<T>(out), ptr<const T>(x)));
 }
 
 void power(const View& out, const View& x, double exponent) {
   SESAME_CUDA_TYPES("power", x.dtype,
-                    launch("power", power_kernel<T>, loop_blocks(x.numel), kBlock, ptr<T>(out),
-                           ptr<const T>(x), nullptr, x.numel, exponent, 1.0));
+                    map("power", x.numel, Power{exponent, 1.0}, ptr<T>(out), ptr<const T>(x)));
 }
 
 void power_backward(const View& dx, const View& dy, const View& x, double exponent) {
   // The derivative of a constant is 0, also where x^-1 is not finite.
-  const double below = exponent == 0 ? 0 : exponent - 1;
+  const Power f{exponent == 0 ? 0 : exponent - 1, exponent};
   SESAME_CUDA_TYPES("power_backward", x.dtype,
-                    launch("power_backward", power_kernel<T>, loop_blocks(x.numel), kBlock, ptr<T>(dx),
-                           ptr<const T>(x), ptr<const T>(dy), x.numel, below, exponent));
+                    map("power_backward", x.numel, f, ptr<T>(dx), ptr<const T>(x), ptr<const T>(dy)));
 }
 
 }  // namespace

@@ -1,19 +1,52 @@
 // Sum and maximum over the middle axis of [outer, n, inner], the k largest of rows, and the sum of squares.
-// The order of every sum is fixed by the sizes alone.
-#include "autograd/backend/cuda/kernels/common.cuh"
+// The order of every sum is fixed by the sizes alone. Sums and maxima move s bytes an element, the k largest
+// k s.
+#include "autograd/backend/cuda/kernels/column_sums.cuh"
+#include "autograd/backend/cuda/kernels/row_team.cuh"
 
 namespace sesame::cuda {
 namespace {
 
-// --- inner == 1: a block for each row ------------------------------------------------------------
+// --- inner == 1: a team of threads for each row --------------------------------------------------
 
-template <class T>
-__global__ void sum_rows_kernel(T* out, const T* x, std::int64_t n) {
-  const T* row = x + static_cast<std::int64_t>(blockIdx.x) * n;
+// Rows of `cols` columns, of which piece p of gridDim.y takes [p * length, (p + 1) * length): out [rows,
+// pieces].
+template <int N, int Lanes, class Out, class In>
+__global__ void sum_rows_kernel(Out* out, const In* x, std::int64_t rows, std::int64_t cols,
+                                std::int64_t length) {
+  const std::int64_t row = team_row<Lanes>(), begin = blockIdx.y * length;
+  if (row >= rows) return;  // the whole team
+  const In* from = x + row * cols + begin;
   float sum = 0;
-  for (std::int64_t i = threadIdx.x; i < n; i += kBlock) sum += to_float(row[i]);
-  sum = block_sum(sum);
-  if (threadIdx.x == 0) out[blockIdx.x] = from_float<T>(sum);
+  each_pack<N, Lanes>(begin + length < cols ? length : cols - begin, [&](std::int64_t j) {
+    const Floats<N> values = load_floats<N>(from + j);
+    for (int i = 0; i < N; ++i) sum += values[i];
+  });
+  sum = team_sum<Lanes>(sum);
+  if (team_lane<Lanes>() == 0) out[row * gridDim.y + blockIdx.y] = from_float<Out>(sum);
+}
+
+template <class Out, class In>
+void sum_rows(Out* out, const In* x, std::int64_t rows, std::int64_t cols, std::int64_t pieces,
+              std::int64_t length) {
+  with_team<In>(rows, cols, {x}, [&]<int N, int Lanes>(unsigned blocks) {
+    launch("sum", sum_rows_kernel<N, Lanes, Out, In>, dim3(blocks, static_cast<unsigned>(pieces)), kBlock,
+           out, x, rows, cols, length);
+  });
+}
+
+// Few long rows are cut into pieces, whose sums are added up in order.
+template <class T>
+void sum_all_rows(T* out, const T* x, std::int64_t rows, std::int64_t cols) {
+  constexpr std::int64_t least = 4096, most_blocks = 1024;
+  const std::int64_t wanted = rows >= most_blocks ? 1 : most_blocks / rows;
+  const std::int64_t whole = ((cols + wanted - 1) / wanted + kBlock - 1) / kBlock * kBlock;
+  const std::int64_t length = whole < least ? least : whole;
+  if (cols <= length) return sum_rows(out, x, rows, cols, 1, cols);
+  const std::int64_t pieces = (cols + length - 1) / length;
+  auto* partial = static_cast<float*>(scratch(sizeof(float) * static_cast<std::size_t>(rows * pieces)));
+  sum_rows(partial, x, rows, cols, pieces, length);
+  sum_rows(out, static_cast<const float*>(partial), rows, pieces, 1, pieces);
 }
 
 template <class T>
@@ -72,7 +105,8 @@ void reduce_typed(ReduceOp op, T* out, std::int64_t* index, const T* x, std::int
                   std::int64_t inner) {
   const auto rows = static_cast<unsigned>(outer);
   const auto tiles = static_cast<unsigned>(outer * ((inner + kColumns - 1) / kColumns));
-  if (op == ReduceOp::Sum && inner == 1) return launch("sum", sum_rows_kernel<T>, rows, kBlock, out, x, n);
+  if (op == ReduceOp::Sum && inner == 1) return sum_all_rows(out, x, outer, n);
+  if (op == ReduceOp::Sum && outer == 1) return matrix_column_sums("sum", out, x, inner, n, inner);
   if (op == ReduceOp::Sum) return launch("sum", sum_columns_kernel<T>, tiles, kBlock, out, x, n, inner);
   if (inner == 1) return launch("max", max_rows_kernel<T>, rows, kBlock, out, index, x, n);
   launch("max", max_columns_kernel<T>, tiles, kBlock, out, index, x, n, inner);
