@@ -224,6 +224,7 @@ struct KernelTable {
   std::size_t (*free_bytes)() = nullptr;  // what the device could still give; null: not known
   void (*copy_to_host)(void* host, const void* device, std::size_t bytes) = nullptr;
   void (*copy_from_host)(void* device, const void* host, std::size_t bytes) = nullptr;
+  void (*synchronize)() = nullptr;  // waits until all work is done; null: calls return when it is
 
   // --- copies (any strides; dtypes may differ in copy)
   // --------------------------------------------------------------

@@ -99,6 +99,8 @@ void copy_from_host(void* device, const void* host, std::size_t bytes) {
   check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream()), "copy from host");
 }
 
+void synchronize() { check(cudaStreamSynchronize(stream()), "synchronize"); }
+
 KernelTable make_table() {
   KernelTable table;
   table.name = "cuda";
@@ -107,6 +109,7 @@ KernelTable make_table() {
   table.free_bytes = free_bytes;
   table.copy_to_host = copy_to_host;
   table.copy_from_host = copy_from_host;
+  table.synchronize = synchronize;
   for (auto* fill :
        {fill_memory, fill_pointwise, fill_gemm, fill_linear, fill_reduce, fill_softmax, fill_norm, fill_rows,
         fill_segments, fill_attention, fill_attention_backward, fill_loss, fill_crf, fill_optimizer}) {
