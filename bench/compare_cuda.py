@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BENCH = os.path.join(ROOT, "bench")
@@ -34,6 +35,15 @@ LAYERS = {"tiny": (2, 128), "minilm": (6, 384), "base": (12, 768)}  # layers and
 
 class OutOfTime(Exception):
     pass
+
+
+class Failed(Exception):
+    """A command that ended with an error; `text` is all that it said."""
+
+    def __init__(self, command, code, text):
+        last = (text.strip().splitlines() or [""])[-1]
+        super().__init__(f"{os.path.basename(command[0])} ended with {code}: {last}")
+        self.text = text
 
 
 # --- running both sides ----------------------------------------------------------------------------------------------------
@@ -68,7 +78,7 @@ def finished(command, code, out, err):
     log.write(f"$ {' '.join(command)}\n{out}{err}\n")
     log.flush()
     if code:
-        raise RuntimeError(f"{os.path.basename(command[0])} ended with {code}: {(err.strip() or out.strip()).splitlines()[-1:]}")
+        raise Failed(command, code, err or out)
     return parsed(out)
 
 
@@ -99,9 +109,10 @@ def in_fork(command):
                 sys.argv = command
                 runpy.run_path(command[0], run_name="__main__")
                 code = 0
-            except BaseException as error:  # argparse and sys.exit too
-                code = 0 if isinstance(error, SystemExit) and not error.code else 1
-                print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            except SystemExit as error:
+                code = 1 if error.code else 0
+            except BaseException:
+                traceback.print_exc()
             finally:
                 sys.stdout.flush()
                 sys.stderr.flush()
@@ -123,7 +134,15 @@ def in_fork(command):
 
 def script(folder, name, *options):
     command = [os.path.join(folder, name), *map(str, options), *(["--threads", "1"] if args.quick else [])]
-    return in_fork(command) if args.fork else in_process([sys.executable, *command])
+    if args.fork and "--compile" not in options:  # the compiler has processes of its own
+        try:
+            return in_fork(command)
+        except Failed as error:
+            if "fork" not in error.text and "initialization error" not in error.text:
+                raise
+            args.fork = False  # something has opened the device here; a child cannot use it then
+            print("importing torch anew from here on", flush=True)
+    return in_process([sys.executable, *command])
 
 
 def in_turn(ours, theirs):
@@ -155,16 +174,16 @@ def record(case, work, ours, theirs, unit, ratio, aim=None, **more):
     show = f"{work}: {ours:.4g} {unit}"
     if theirs is not None:
         show += f", theirs {theirs:.4g}"
-    print(show + f", ratio {ratio:.3f}" + (f" (aim {aim})" if aim else ""), flush=True)
+    print(show + f", {ratio:.3g}" + (f" (aim {aim})" if aim else ""), flush=True)
     write_table()
 
 
 def write_table():
     lines = [f"{datetime.date.today()}; {DEVICE}; {VERSIONS}; best of {args.rounds} rounds in turn.", "",
-             "| work | Sesame | the other | ratio | aim |", "| --- | --- | --- | --- | --- |"]
+             "| work | Sesame | the other | ratio or difference | aim |", "| --- | --- | --- | --- | --- |"]
     for row in rows:
         theirs = "" if row["theirs"] is None else f"{row['theirs']:.4g} {row['unit']}"
-        lines.append(f"| {row['work']} | {row['ours']:.4g} {row['unit']} | {theirs} | {row['ratio']:.3f} | {row['aim'] or ''} |")
+        lines.append(f"| {row['work']} | {row['ours']:.4g} {row['unit']} | {theirs} | {row['ratio']:.3g} | {row['aim'] or ''} |")
     lines += ["", *(f"Left out: {reason}." for reason in left_out)]
     with open(os.path.join(args.output, "table.md"), "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
@@ -301,7 +320,7 @@ def train(path, *options):
     """Ours, in a folder that is not kept; its last line, and the losses of its steps."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "run")
-        line = tool("train", "--train", path, "--out", out, "--keep", 1, *options)[-1]
+        line = tool("train", "--train", path, "--out", out, "--save-every", 10**9, *options)[-1]
         with open(os.path.join(out, "metrics.jsonl"), encoding="utf-8") as file:
             line["losses"] = [step["loss"] for step in map(json.loads, file) if "loss" in step]
     return line

@@ -60,7 +60,7 @@ one() {
   fi
   case $code in
     0) code='' ;;
-    77) code='not for this machine' ;;
+    77) code=$(head -n 1 "$logs/$name.log") ;;
     124 | 137) code='stopped: out of time' ;;
     [0-9]*) code="exit code $code" ;;
   esac
