@@ -175,12 +175,13 @@ class OpBench {
     const Device device = o_.tensors.device;
     const int calls = calls_per_wait(device);
     Result result;
+    Tensor dy;
     for (int i = 0; i < o_.repeat + 2; ++i) {  // two rounds warm up
       std::vector<Tensor> outputs;
       const double forward = milliseconds([&] { outputs.push_back(one.run()); }, device, calls);
       if (i >= 2) result.forward.add(forward);
       if (!outputs[0].defined()) continue;
-      const Tensor dy = random_values(outputs[0].shape(), outputs[0].options());
+      if (!dy.defined()) dy = random_values(outputs[0].shape(), outputs[0].options());
       std::size_t next = 0;
       const double gradients = milliseconds(
           [&] {

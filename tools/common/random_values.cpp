@@ -1,5 +1,6 @@
 #include "tools/common/random_values.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "autograd/random.h"
@@ -14,7 +15,9 @@ Tensor random_values(const Shape& shape, TensorOptions options) {
     return values;
   }();
   std::vector<float> values(static_cast<std::size_t>(shape.numel()));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = drawn[i % drawn.size()];
+  for (std::size_t i = 0; i < values.size(); i += drawn.size()) {
+    std::copy_n(drawn.begin(), std::min(drawn.size(), values.size() - i), values.begin() + i);
+  }
   return Tensor::from(values, shape).to(options.device).to(options.dtype);
 }
 
