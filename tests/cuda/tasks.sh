@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
-# One training run of each output on the CPU and on a device, through the programs: float32 follows the CPU, bfloat16
-# comes close, a resumed run ends with the same weights, and predictions are made there.
+# Training runs of each output and each way to tune on the CPU and on a device, through the programs: float32 follows the
+# CPU, bfloat16 comes close, predictions, scores and generated texts are the CPU's, and a resumed run ends with the same
+# weights.
+# shellcheck source-path=SCRIPTDIR source=../cli/common.sh
 . "$(dirname "$0")/../cli/common.sh"
 
 printf 'text\tlabel\nthe good\tyes\nnot a\tno\nis good b\tyes\nnot\tno\n' >classify.tsv
+printf 'text\ttext2\tlabel\nthe good\tis b\tyes\nnot a\tthe\tno\nis good b\ta\tyes\nnot\tnot\tno\n' >pair.tsv
+printf 'text\tlabel\nthe good\ta|b\nnot a\tb\nis good b\ta|c\nnot\tc\n' >labels.tsv
+printf 'text\tlabel\nthe good\t1.5\nnot a\t0.25\nis good b\t2\nnot\t0\n' >number.tsv
 printf 'the O\ngood B-A\ndog I-A\nis O\nbad O\n\nnot O\na O\ncat B-A\n\ncat B-A\n! O\n' >tag.conll
 printf '{"text": "the cat is not good", "answer": "cat"}\n{"text": "a dog is", "answer": "a dog"}\n' >extract.jsonl
 printf 'text\ttarget\na b c\tc b a\nd e\te d\nf g h\th g f\na d\td a\n' >generate.tsv
@@ -23,17 +28,48 @@ close() {  # close <run> <run> <largest relative difference>: the losses of all 
           exit !(NR > 0 && !short && worst <= most) }' || { echo "FAILED: $2 does not follow $1"; failures=$((failures + 1)); }
 }
 
+# alike <file> <file>: the same text, and numbers that differ by a thousandth at most.
+number='-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?'
+alike() {
+  checks=$((checks + 1))
+  if [ ! -s "$1" ] || ! cmp -s <(sed -E "s/$number/#/g" "$1") <(sed -E "s/$number/#/g" "$2") ||
+    ! paste <(grep -oE -- "$number" "$1") <(grep -oE -- "$number" "$2") | awk '
+      { d = $1 - $2; if (d < 0) d = -d; if (d > 1e-3 * (1 + ($1 < 0 ? -$1 : $1))) { print "differ: " $1 " " $2; bad = 1 } }
+      END { exit bad }'; then
+    echo "FAILED: $name: $1 and $2 differ: $(diff "$1" "$2" | head -n 4)"; failures=$((failures + 1))
+  fi
+}
+# both <program> <options>: its output with a model of the CPU, there and on the device.
+both() {
+  local program=$1; shift
+  accepts "$tools/$program" "$@"; cp out.txt cpu.txt
+  accepts "$tools/$program" "$@" --device cuda; cp out.txt cuda.txt
+  alike cpu.txt cuda.txt
+}
+
+# shellcheck disable=SC2086  # options are words
 while read -r name task data options; do
-  # shellcheck disable=SC2086  # options are words
   accepts train "$task" "$data" "$name-cpu" $options
   accepts train "$task" "$data" "$name-fp32" $options --device cuda
   accepts train "$task" "$data" "$name-bf16" $options --device cuda --dtype bf16
   close "$name-cpu" "$name-fp32" 2e-3
   close "$name-cpu" "$name-bf16" 0.25
-  accepts "$tools/predict" --model "$name-cpu" --input "$data" --output cpu.jsonl
-  accepts "$tools/predict" --model "$name-fp32" --input "$data" --output cuda.jsonl --device cuda
+  both predict --model "$name-cpu" --input "$data"
+  both evaluate --model "$name-cpu" --data "$data"
+  accepts "$tools/predict" --model "$name-bf16" --input "$data" --device cuda
+  [ "$task" = generate ] || continue
+  both predict --model "$name-cpu" --input "$data" --beam 3 --n-best 3 --length-penalty 0.6 --no-repeat-ngram 2
+  both predict --model "$name-cpu" --input "$data" --sample --seed 5 --temperature 0.8 --top-k 20 --top-p 0.95
+  both evaluate --model "$name-cpu" --data "$data" --beam 2
 done <<'ROWS'
 classify classify classify.tsv
+pair classify pair.tsv --pool mean --head mlp
+labels classify labels.tsv --labels multi
+number classify number.tsv --labels number --pool attention
+mix classify classify.tsv --features mix --features-norm
+concat classify classify.tsv --features concat:2 --pool max
+frozen classify classify.tsv --tune frozen
+bitfit classify classify.tsv --tune bitfit
 adapter classify classify.tsv --tune adapter
 lora classify classify.tsv --tune lora
 tag tag tag.conll
@@ -56,8 +92,12 @@ cp -r whole part && rm -r part/result.json part/checkpoints/step-00000006 part/c
 accepts long part --resume
 same whole part
 
+# An ensemble.
+name=ensemble
+both predict --model classify-cpu --model mix-cpu --input classify.tsv --logits
+
 # Two ranks, which share the device where there is one only, are one rank of twice the batch.
-if command -v mpirun >/dev/null; then
+if command -v mpirun >/dev/null && ldd "$tools/train" | grep -q libmpi; then
   root=()
   [ "$(id -u)" -ne 0 ] || root=(--allow-run-as-root)
   accepts train classify classify.tsv one-rank --device cuda --batch-size 2
@@ -66,5 +106,5 @@ if command -v mpirun >/dev/null; then
   says '"ranks":2'
   close one-rank two-ranks 1e-4
 else
-  echo "skipped: two ranks (no mpirun)"
+  echo "skipped: two ranks (no mpirun, or programs without MPI)"
 fi

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/backend/dispatch.h"
+#include "tools/common/random_values.h"
 #include "tools/common/timing.h"
 
 namespace sesame {
@@ -22,8 +23,8 @@ GemmBench::GemmBench(const BertConfig& config, std::int64_t rows, bool train, Te
     b = std::max(b, p.k * p.n);
     c = std::max(c, p.m * p.n);
   }
-  a_ = Tensor::ones({a}, options);
-  b_ = Tensor::ones({b}, options);
+  a_ = random_values({a}, options);
+  b_ = random_values({b}, options);
   c_ = Tensor::zeros({c}, options);
 }
 
@@ -41,7 +42,9 @@ void GemmBench::run() {
     args.ldb = p.transpose_b ? p.k : p.n;
     args.c = c_.view().data;
     args.ldc = p.n;
-    p.shortest = std::min(p.shortest, milliseconds([&] { kernels(options_.device).gemm(args); }));
+    const Device device = options_.device;
+    p.shortest = std::min(p.shortest,
+                          milliseconds([&] { kernels(device).gemm(args); }, device, calls_per_wait(device)));
   }
 }
 

@@ -11,7 +11,8 @@ namespace sesame {
 
 class GemmBench {
  public:
-  // The products of one layer over `rows` tokens: forward, and for `train` with both gradients.
+  // The products of one layer over `rows` tokens in the type of `options`: forward, and for `train` with both
+  // gradients.
   GemmBench(const BertConfig& config, std::int64_t rows, bool train, TensorOptions options);
 
   // Runs each product once and keeps its shortest time. Called between the steps of a model, so that both

@@ -7,6 +7,7 @@
 
 #include "autograd/check.h"
 #include "autograd/ops/segment_ops.h"
+#include "autograd/precision.h"
 #include "models/pretrained.h"
 #include "models/tokenizer/tokenizer.h"
 #include "tools/common/timing.h"
@@ -41,6 +42,7 @@ Tensor embed(const Bert& bert, const Tokenizer& tokenizer, std::span<const std::
 TextBenchResult bench_texts(const TextBenchOptions& options) {
   const std::vector<std::string> lines = read_lines(options.texts);
   const NoGradGuard no_grad;
+  const MixedPrecision precision(options.compute);
   TextBenchResult best{.load_ms = 1e30, .tokenize_ms = 1e30, .embed_ms = 1e30};
   best.texts = static_cast<std::int64_t>(lines.size());
   for (int i = 0; i < options.repeat; ++i) {
@@ -61,13 +63,16 @@ TextBenchResult bench_texts(const TextBenchOptions& options) {
     bert.model->to(options.tensors);
     bert.model->eval();
     const auto batch = static_cast<std::size_t>(options.batch);
-    best.embed_ms = std::min(best.embed_ms, milliseconds([&] {
-                               for (std::size_t begin = 0; begin < lines.size(); begin += batch) {
-                                 const std::size_t n = std::min(batch, lines.size() - begin);
-                                 embed(*bert.model, *tokenizer, std::span(lines).subspan(begin, n),
-                                       options.tensors.device);
-                               }
-                             }));
+    best.embed_ms =
+        std::min(best.embed_ms, milliseconds(
+                                    [&] {
+                                      for (std::size_t begin = 0; begin < lines.size(); begin += batch) {
+                                        const std::size_t n = std::min(batch, lines.size() - begin);
+                                        embed(*bert.model, *tokenizer, std::span(lines).subspan(begin, n),
+                                              options.tensors.device);
+                                      }
+                                    },
+                                    options.tensors.device));
   }
   if (!options.embed) best.embed_ms = 0;
   return best;

@@ -13,6 +13,7 @@ struct TextBenchOptions {
   int repeat = 5;
   bool embed = true;  // else only load and tokenise
   TensorOptions tensors;
+  DType compute = DType::Float32;  // of the encoder's layers
 };
 
 struct TextBenchResult {
