@@ -40,10 +40,17 @@ if(SESAME_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${SESAME_CCACHE})
 endif()
 
-# CUDA: AUTO takes it where the toolkit is found.
+# CUDA: AUTO takes it where the toolkit is found. EMULATED runs the kernels on the CPU, for tests
+# (tests/cuda/emulator).
 set(SESAME_CUDA_ARCHITECTURES "80-real;90" CACHE STRING "Compute capabilities to build for; the last one as PTX too")
 set(SESAME_CUDA_FOUND OFF)
-if(NOT SESAME_CUDA STREQUAL "OFF")
+if(SESAME_CUDA STREQUAL "EMULATED")
+  find_package(CUDAToolkit QUIET)
+  if(NOT CUDAToolkit_FOUND)
+    message(FATAL_ERROR "SESAME_CUDA=EMULATED needs the headers of the CUDA toolkit (CUDA_PATH or PATH name it)")
+  endif()
+  set(SESAME_CUDA_FOUND ON)
+elseif(NOT SESAME_CUDA STREQUAL "OFF")
   find_package(CUDAToolkit QUIET)
   if(CUDAToolkit_FOUND AND CUDAToolkit_NVCC_EXECUTABLE AND CUDA_cublasLt_LIBRARY)
     if(NOT CMAKE_CUDA_COMPILER)

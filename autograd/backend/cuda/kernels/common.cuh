@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "autograd/backend/cuda/kernels/dynamic_shared.cuh"
 #include "autograd/backend/cuda/runtime.h"
 
 namespace sesame::cuda {
@@ -19,16 +20,34 @@ using BFloat16 = __nv_bfloat16;
 constexpr int kBlock = 256;  // threads of an ordinary block
 constexpr unsigned kAllLanes = 0xffffffffu;
 
+// The blocks of a launch: their number and threads, and the bytes that dynamic_shared() has.
+struct Blocks {
+  dim3 grid;
+  int threads = kBlock;
+  std::size_t shared = 0;
+};
+
 // Launches on the current device's stream. A grid without blocks does nothing.
+template <class... Parameters>
+void launch(const char* op, void (*kernel)(Parameters...), const Blocks& blocks,
+            std::type_identity_t<Parameters>... arguments) {
+  if (blocks.grid.x == 0 || blocks.grid.y == 0 || blocks.grid.z == 0) return;
+  constexpr std::size_t plain = std::size_t{48} << 10;  // more has to be asked for
+  if (blocks.shared > plain) {
+    const auto bytes = static_cast<int>(blocks.shared);
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), op);
+  }
+  cudaLaunchConfig_t config{};
+  config.gridDim = blocks.grid;
+  config.blockDim = dim3(static_cast<unsigned>(blocks.threads));
+  config.dynamicSmemBytes = blocks.shared;
+  config.stream = stream();
+  check(cudaLaunchKernelEx(&config, kernel, arguments...), op);
+}
 template <class... Parameters>
 void launch(const char* op, void (*kernel)(Parameters...), dim3 grid, int threads,
             std::type_identity_t<Parameters>... arguments) {
-  if (grid.x == 0 || grid.y == 0) return;
-  cudaLaunchConfig_t config{};
-  config.gridDim = grid;
-  config.blockDim = dim3(static_cast<unsigned>(threads));
-  config.stream = stream();
-  check(cudaLaunchKernelEx(&config, kernel, arguments...), op);
+  launch(op, kernel, Blocks{grid, threads}, arguments...);
 }
 
 inline unsigned blocks_for(std::int64_t items, std::int64_t per_block) {
