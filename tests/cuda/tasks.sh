@@ -56,6 +56,7 @@ while read -r name task data options; do
   close "$name-cpu" "$name-bf16" 0.25
   both predict --model "$name-cpu" --input "$data"
   both evaluate --model "$name-cpu" --data "$data"
+  accepts "$tools/evaluate" --model "$name-bf16" --data "$data" --device cuda --dtype bf16
   accepts "$tools/predict" --model "$name-bf16" --input "$data" --device cuda
   [ "$task" = generate ] || continue
   both predict --model "$name-cpu" --input "$data" --beam 3 --n-best 3 --length-penalty 0.6 --no-repeat-ngram 2
