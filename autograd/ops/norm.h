@@ -7,7 +7,7 @@
 namespace sesame {
 
 // y = (x - mean) / sqrt(var + eps) * gamma + beta over the last axis; var is the biased variance.
-// x [.., C], gamma and beta [C].
+// x [.., C], gamma and beta [C] of x's type, or float32 beside a bfloat16 x (mixed precision).
 Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps);
 Tensor layer_norm_composed(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps);
 
