@@ -1,5 +1,8 @@
 #include "autograd/recording.h"
 
+#include <cstdlib>
+#include <string_view>
+
 #include "autograd/backend/dispatch.h"
 #include "autograd/check.h"
 #include "autograd/engine.h"
@@ -15,7 +18,10 @@ thread_local bool may_record = false;
 
 bool can_record(Device device) { return kernels(device).begin_recording != nullptr; }
 
-RecordingScope::RecordingScope() : previous_(may_record) { may_record = true; }
+RecordingScope::RecordingScope() : previous_(may_record) {
+  const char* wish = std::getenv("SESAME_RECORDING");
+  may_record = wish == nullptr || std::string_view(wish) != "off";
+}
 RecordingScope::~RecordingScope() { may_record = previous_; }
 bool RecordingScope::active() { return may_record; }
 

@@ -16,6 +16,7 @@ namespace sesame {
 bool can_record(Device device);
 
 // While one lives on the thread, models may record their passes (models/bert/recorded.h).
+// SESAME_RECORDING=off in the environment forbids it, to compare or to look for a fault.
 class RecordingScope {
  public:
   RecordingScope();

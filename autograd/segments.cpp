@@ -69,6 +69,8 @@ Segments::Segments(const std::vector<std::int64_t>& lengths, const SegmentsOptio
   SESAME_CHECK(o.rows == 0 || o.rows >= data->end, "segments", "{} rows are fewer than the segments' {}",
                o.rows, data->end);
   data->end = std::max(data->end, o.rows);
+  // Nothing that kernels are chosen by may depend on what fills a frame.
+  if (o.rows != 0) data->view.total = o.rows;
   data->view.max_length = std::max(data->view.max_length, o.longest);
   const auto n = static_cast<std::int64_t>(lengths.size());
   for (const auto* values : {&o.begins, &lengths, &o.prefixes, &o.examples}) {

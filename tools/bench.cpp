@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "autograd/allocator.h"
 #include "autograd/backend/dispatch.h"
@@ -12,6 +13,7 @@
 #include "autograd/ops/pointwise.h"
 #include "autograd/precision.h"
 #include "autograd/random.h"
+#include "autograd/recording.h"
 #include "models/io/strict_json.h"
 #include "models/pretrained.h"
 #include "nn/init.h"
@@ -36,7 +38,7 @@ struct Arguments {
   std::vector<std::int64_t> lengths, head_widths;
   int repeat = 5, warmup = 2;
   double dropout = 0.1;
-  bool json = false, ops = false;
+  bool json = false, no_recording = false, ops = false;
 };
 
 // Where the parameters lie, and what the encoder computes in.
@@ -246,6 +248,8 @@ int run(const Arguments& a) {
                a.only);
   const Types types = parse_types(a);
   const MixedPrecision precision(types.compute);
+  std::optional<RecordingScope> recorded;
+  if (!a.no_recording) recorded.emplace();
   if (!a.texts.empty()) {
     bench_pretrained(a, types);
   } else if (a.ops) {
@@ -299,6 +303,8 @@ int main(int argc, char** argv) {
       ->delimiter(',')
       ->check(CLI::Range(1, 1024));
   app.add_option("--heads", a.heads, "With --head-widths")->check(CLI::Range(1, 1024));
+  app.add_flag("--no-recording", a.no_recording,
+               "Start each kernel of small batches by itself, where the device could repeat recorded ones");
   app.add_flag("--json", a.json, "One JSON object a line");
   app.footer(
       "Examples:\n"

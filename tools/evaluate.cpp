@@ -1,6 +1,7 @@
 // evaluate: scores of a trained model, or of anyone's predictions, on labelled data.
 #include "autograd/check.h"
 #include "autograd/precision.h"
+#include "autograd/recording.h"
 #include "tasks/tasks.h"
 #include "tools/common/program.h"
 #include "tools/common/unused_options.h"
@@ -33,6 +34,7 @@ Metrics score_predictions(const Arguments& a) {
 Metrics score_model(Arguments& a) {
   const std::unique_ptr<Predictor> predictor = load_predictor(a.use, a.compute, a.common.verbose);
   const MixedPrecision precision(a.use.compute);
+  const RecordingScope recorded;
   return predictor->evaluate(a.data);
 }
 

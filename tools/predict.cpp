@@ -4,6 +4,7 @@
 #include "autograd/check.h"
 #include "autograd/comm/comm.h"
 #include "autograd/precision.h"
+#include "autograd/recording.h"
 #include "models/io/atomic_file.h"
 #include "tasks/tasks.h"
 #include "tools/common/program.h"
@@ -35,6 +36,7 @@ void add_decoding_options(CLI::App& app, DecodingOptions& d) {
 int run(const CLI::App& app, Arguments& a) {
   const std::unique_ptr<Predictor> predictor = load_predictor(a.use, a.compute, a.common.verbose);
   const MixedPrecision precision(a.use.compute);
+  const RecordingScope recorded;
   say_unused_options(app, trained_task(a.use.models.front()));
   check_same_use(a.use, a.input);
   std::unique_ptr<AtomicFile> file;

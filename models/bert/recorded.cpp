@@ -66,6 +66,13 @@ std::uint64_t digest(const Bert& bert, const std::vector<NamedParameter>& parame
   return sum;
 }
 
+// What was recorded reads the twins as they are: casts belong in front of it.
+void refresh_twins(const std::vector<NamedParameter>& parameters) {
+  for (const NamedParameter& p : parameters) {
+    if (p.tensor.storage()->twin != nullptr) bfloat16_twin(p.tensor);
+  }
+}
+
 }  // namespace
 
 bool RecordedBert::worth_it(const Bert& bert, const PackedBatch& batch) {
@@ -87,6 +94,7 @@ std::vector<Tensor> RecordedBert::states(const Bert& bert, const PackedBatch& ba
                    static_cast<std::uint64_t>(compute_dtype()), digest(bert, parameters)};
   if (!frames_.contains(key) && frames_.size() >= kMostFrames) frames_.clear();
   Frame& frame = frames_[key];
+  refresh_twins(parameters);
   std::vector<Tensor> states;
   if (frame.uses++ == 0 || frame.refused) {
     states = bert.states(padded_batch(batch, sizes), options);

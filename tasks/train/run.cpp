@@ -10,6 +10,7 @@
 #include "autograd/backend/dispatch.h"
 #include "autograd/check.h"
 #include "autograd/precision.h"
+#include "autograd/recording.h"
 #include "models/io/atomic_file.h"
 #include "models/io/mapped_file.h"
 #include "models/io/strict_json.h"
@@ -243,6 +244,7 @@ std::string fine_tune(const RunOptions& given) {
   RunOptions options = completed(given);
   check_options(options);
   const MixedPrecision precision(options.compute);
+  const RecordingScope recorded;
   const std::string& out = options.trainer.out;
   RunSetup setup = find_task(options.task).set_up(options);
   check(options.trainer, *setup.task);

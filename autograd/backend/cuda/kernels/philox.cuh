@@ -32,7 +32,7 @@ inline DropoutSpec on_device(DropoutSpec spec) {
   return spec;
 }
 __device__ inline std::uint64_t dropout_key(const DropoutSpec& spec) {
-  return spec.step_at == nullptr ? spec.key : spec.key ^ *spec.step_at;
+  return spec.step_at == nullptr ? spec.key : spec.key ^ __ldg(spec.step_at);
 }
 
 // Draws of columns 4 group .. 4 group + 3 of a row.
