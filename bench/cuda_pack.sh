@@ -36,7 +36,7 @@ cmake -S . -B $build -G Ninja -DCMAKE_BUILD_TYPE=Release -DSESAME_CUDA=ON -DSESA
   >$build/configure.log 2>&1 || { cat $build/configure.log; exit 1; }
 op_tests=()
 for source in tests/test_ops_*.cpp; do op_tests+=("$(basename "$source" .cpp)"); done
-ninja -C $build tool_train tool_predict tool_evaluate tool_bench on_device test_device "${op_tests[@]}" >$build/ninja.log ||
+ninja -C $build programs device_tests >$build/ninja.log ||
   { tail -n 20 $build/ninja.log; exit 1; }
 
 room=$(mktemp -d)
