@@ -84,14 +84,15 @@ def update(batch):
     optimizer.step()
     schedule.step()
     optimizer.zero_grad(set_to_none=True)
-    return loss.item()  # waits for the device
+    return loss.detach()
 
 
 for batch in batches[:args.warm]:
-    update(batch)
+    update(batch).item()
 begin = time.perf_counter()
 for batch in batches:
     loss = update(batch)
+final = loss.item()  # waits for the device
 elapsed = time.perf_counter() - begin
-print(json.dumps({"examples_per_second": round(len(rows) / elapsed, 1), "train_seconds": round(elapsed, 3), "final_loss": loss,
+print(json.dumps({"examples_per_second": round(len(rows) / elapsed, 1), "train_seconds": round(elapsed, 3), "final_loss": final,
                   "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
