@@ -36,14 +36,14 @@ cmake -S . -B $build -G Ninja -DCMAKE_BUILD_TYPE=Release -DSESAME_CUDA=ON -DSESA
   >$build/configure.log 2>&1 || { cat $build/configure.log; exit 1; }
 op_tests=()
 for source in tests/test_ops_*.cpp; do op_tests+=("$(basename "$source" .cpp)"); done
-ninja -C $build tool_train tool_predict tool_evaluate tool_bench on_device test_device "${op_tests[@]}" >$build/ninja.log ||
+ninja -C $build programs device_tests >$build/ninja.log ||
   { tail -n 20 $build/ninja.log; exit 1; }
 
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 mkdir -p "$room"/{tools,tests,lib,peers,data/sst2,data/mrpc,data/squad}
 for name in train predict evaluate bench; do strip -o "$room/tools/$name" $build/tools/$name; done
-for name in on_device test_device "${op_tests[@]}"; do strip -o "$room/tests/$name" $build/tests/"$name"; done
+for name in on_device test_{device,recorded,optimizer_step,update_step,later} "${op_tests[@]}"; do strip -o "$room/tests/$name" $build/tests/"$name"; done
 
 # Libraries beyond those that every system with a C++ compiler has. OpenBLAS is opened at run time, by its path or this name.
 openblas=$(sed -n 's/^SESAME_OPENBLAS:[A-Z]*=//p' $build/CMakeCache.txt)

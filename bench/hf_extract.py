@@ -10,7 +10,7 @@ import random
 import time
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, BertForQuestionAnswering, get_linear_schedule_with_warmup
+from transformers import AutoTokenizer, BertForQuestionAnswering, get_linear_schedule_with_warmup
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--model", required=True)
@@ -20,7 +20,6 @@ parser.add_argument("--batch-size", type=int, default=16)
 parser.add_argument("--lr", type=float, default=1e-4)
 parser.add_argument("--max-length", type=int, default=384)
 parser.add_argument("--stride", type=int, default=128)
-parser.add_argument("--random-init", action="store_true")
 parser.add_argument("--warm", type=int, default=0)
 parser.add_argument("--device", default="cpu")
 parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32", help="bf16: autocast")
@@ -35,11 +34,8 @@ with open(args.train, encoding="utf-8") as file:
                  for paragraph in article["paragraphs"] for qa in paragraph["qas"] if qa["answers"]]
 questions = questions[:args.limit or None]
 tokenizer = AutoTokenizer.from_pretrained(args.model)
-if args.random_init:
-    model = BertForQuestionAnswering(AutoConfig.from_pretrained(args.model))
-else:
-    model = BertForQuestionAnswering.from_pretrained(args.model)
-model = model.to(args.device).train()
+model = BertForQuestionAnswering.from_pretrained(args.model)
+model = model.float().to(args.device).train()  # float32 weights, also where the file has float16
 
 
 def windows_of(question, context, answer):
@@ -73,14 +69,15 @@ def update(batch):
     optimizer.step()
     schedule.step()
     optimizer.zero_grad(set_to_none=True)
-    return loss.item()  # waits for the device
+    return loss.detach()
 
 
 for batch in batches[:args.warm]:
-    update(batch)
+    update(batch).item()
 begin = time.perf_counter()
 for batch in batches:
     loss = update(batch)
+final = loss.item()  # waits for the device
 elapsed = time.perf_counter() - begin
 print(json.dumps({"examples_per_second": round(len(questions) / elapsed, 2), "windows_per_second": round(len(windows) / elapsed, 2),
-                  "windows": len(windows), "train_seconds": round(elapsed, 3), "final_loss": loss}))
+                  "windows": len(windows), "train_seconds": round(elapsed, 3), "final_loss": final}))

@@ -25,7 +25,7 @@ done
 if [ -z "$built" ]; then
   mkdir -p "$build"
   { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DSESAME_CUDA=ON -DSESAME_TESTS=ON -DSESAME_TOOLS=ON &&
-    ninja -C "$build" tests all; } >"$build/build.log" 2>&1 || { tail -n 20 "$build/build.log"; exit 1; }
+    ninja -C "$build" programs device_tests; } >"$build/build.log" 2>&1 || { tail -n 20 "$build/build.log"; exit 1; }
 elif [ -f "$build/pack.tar.xz" ]; then
   build=$(bench/cuda_pack.sh --unpack "$build") || exit 1
 fi
@@ -81,6 +81,7 @@ done
 if [ "$part" != sanitizer ]; then
   start cuda_tasks 400 tests/cuda/tasks.sh "$build/tools"
   start cuda_device 200 "$build/tests/test_device"
+  for name in recorded optimizer_step update_step later; do start "cuda_$name" 200 "$build/tests/test_$name"; done
   for test in "${op_tests[@]}"; do start "$(basename "$test")" 200 "$test"; done
 fi
 if [ "$part" != tests ]; then

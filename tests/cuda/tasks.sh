@@ -97,6 +97,13 @@ same whole part
 name=ensemble
 both predict --model classify-cpu --model mix-cpu --input classify.tsv --logits
 
+# What is timed there is told in figures.
+small=(--size tiny --batch 2 --length 16 --repeat 1 --warmup 1 --device cuda --dtype bf16 --json)
+accepts "$tools/bench" "${small[@]}"
+says '"what":"train"'; says '"of_gemm"'
+accepts "$tools/bench" "${small[@]}" --ops --only attention --lengths 16 --head-widths 32,64
+says '"head_width":64'; says '"backward_gflops"'
+
 # Two ranks, which share the device where there is one only, are one rank of twice the batch.
 if command -v mpirun >/dev/null && ldd "$tools/train" | grep -q libmpi; then
   root=()
