@@ -130,7 +130,7 @@ struct KeyTile {
                        const QueryStep& step, BFloat16* slopes) {
     ColumnMask mask;
     if (at.drops) mask.draw(args.dropout, at.pair, head, step.begin, key0);
-      // Not unrolled where registers are short.
+    // Not unrolled where registers are short.
 #pragma unroll(kGroups)
     for (int first = 0; first < kQueryStep / 16; first += kGroups) {
       if (kGroups == 1 && first >= step.groups) break;
