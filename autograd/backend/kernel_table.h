@@ -35,9 +35,10 @@ enum class AttentionPattern { Bidirectional, Causal, Prefix };
 // call. Row dropout: counter = (example, position, column / 4, 0), the draw is word column % 4; example and
 // position are the high and low 32 bits of the row's key. threshold == 0 means no dropout.
 // Attention takes eight 16-bit draws from a block: counter = (example, query position, key position / 8, head
-// + 1); with j = key position % 8 the draw is the low (j even) or high (j odd) half of word j / 2, and a key is
-// kept when it is at least `threshold16`, then multiplied by `scale16`. The example is the query segment's,
-// and positions count from the first key (of queries in the bidirectional pattern: from the first query).
+// + 1); with j = key position % 8 the draw is the low (j even) or high (j odd) half of word j / 2, and a key
+// is kept when it is at least `threshold16`, then multiplied by `scale16`. The example is the query
+// segment's, and positions count from the first key (of queries in the bidirectional pattern: from the first
+// query).
 struct DropoutSpec {
   std::uint64_t key = 0;
   std::uint32_t threshold = 0;
@@ -146,8 +147,8 @@ struct AttentionBackwardArgs {
 };
 
 // Softmax cross-entropy by row: loss[i] = logsumexp(logits_i) - (1 - s) logits_i[t_i] - s mean_j logits_i[j],
-// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass, in float32 where dtype
-// is bfloat16. The op has checked that every other target is inside [0, cols).
+// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass, in float32 where
+// dtype is bfloat16. The op has checked that every other target is inside [0, cols).
 struct CrossEntropyArgs {
   DType dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;

@@ -126,11 +126,11 @@ struct KeyTile {
     }
   }
 
+  // Adds what the queries of a step give; one group after the other, not unrolled, where registers are short.
   __device__ void take(const AttentionArgs& args, const Backward& at, int head, const BFloat16* keys, int row,
                        const QueryStep& step, BFloat16* slopes) {
     ColumnMask mask;
     if (at.drops) mask.draw(args.dropout, at.pair, head, step.begin, key0);
-    // Not unrolled where registers are short.
 #pragma unroll(kGroups)
     for (int first = 0; first < kQueryStep / 16; first += kGroups) {
       if (kGroups == 1 && first >= step.groups) break;
