@@ -38,9 +38,10 @@ enum class AttentionPattern { Bidirectional, Causal, Prefix };
 // call. Row dropout: counter = (example, position, column / 4, 0), the draw is word column % 4; example and
 // position are the high and low 32 bits of the row's key. threshold == 0 means no dropout.
 // Attention takes eight 16-bit draws from a block: counter = (example, query position, key position / 8, head
-// + 1); with j = key position % 8 the draw is the low (j even) or high (j odd) half of word j / 2, and a key is
-// kept when it is at least `threshold16`, then multiplied by `scale16`. The example is the query segment's,
-// and positions count from the first key (of queries in the bidirectional pattern: from the first query).
+// + 1); with j = key position % 8 the draw is the low (j even) or high (j odd) half of word j / 2, and a key
+// is kept when it is at least `threshold16`, then multiplied by `scale16`. The example is the query
+// segment's, and positions count from the first key (of queries in the bidirectional pattern: from the first
+// query).
 struct DropoutSpec {
   std::uint64_t key = 0;
   // The part of `key` that changes from step to step, joined to the rest by XOR. Recorded kernels leave it

@@ -36,9 +36,9 @@ void fill_between(T* s, int64_t begin, int64_t end, T value) {
 }
 
 template <class T>
-void drop_row(T* s, const Draw16* draws, uint32_t threshold, int64_t n) {
+void drop_row(T* s, const uint32_t* words, uint32_t threshold, int64_t n) {
 #pragma omp simd
-  for (int64_t j = 0; j < n; ++j) s[j] = draws[j] >= threshold ? s[j] : T(0);
+  for (int64_t j = 0; j < n; ++j) s[j] = words[j] >= threshold ? s[j] : T(0);
 }
 
 // --- forward -------------------------------------------------------------------------------------
@@ -88,7 +88,8 @@ void softmax_block(const AttentionArgs& args, const AttentionPair& pair, const A
   }
   for (int64_t i = 0; drops && i < rows; ++i) {
     const int64_t seen = pair.visible(begin + i);
-    drop_row(to.scores + i * layout.score_stride, dropout.draw(i, seen, to.words), args.dropout.threshold16,
+    dropout.draw(i, seen, to.words);
+    drop_row(to.scores + i * layout.score_stride, to.words, args.dropout.threshold16,
              round_up(seen, kGemmLanes<T>));
   }
   const T kept = drops ? static_cast<T>(args.dropout.scale16) : T(1);
@@ -187,11 +188,11 @@ void gradient_row(T* s, T* ds, int64_t n, T lse, T delta, T scale) {
   }
 }
 template <class T>
-void gradient_row_dropout(T* s, T* ds, int64_t n, T lse, T delta, T scale, const Draw16* draws,
+void gradient_row_dropout(T* s, T* ds, int64_t n, T lse, T delta, T scale, const uint32_t* words,
                           uint32_t threshold, T kept) {
 #pragma omp simd
   for (int64_t j = 0; j < n; ++j) {
-    const T p = vexp(s[j] - lse), factor = draws[j] >= threshold ? kept : T(0);
+    const T p = vexp(s[j] - lse), factor = words[j] >= threshold ? kept : T(0);
     s[j] = p * factor;
     ds[j] = scale * p * (factor * ds[j] - delta);
   }
@@ -227,8 +228,9 @@ void gradient_block(const AttentionArgs& args, const AttentionPair& pair, const 
     const T delta = dot(out + i * args.out_stride, to.d_out + i * layout.width, args.head_dim);
     const T normal = lse[i * args.heads];
     if (args.dropout.active()) {
-      gradient_row_dropout(s, ds, whole, normal, delta, scale, dropout.draw(i, whole, to.words),
-                           args.dropout.threshold16, static_cast<T>(args.dropout.scale16));
+      dropout.draw(i, whole, to.words);
+      gradient_row_dropout(s, ds, whole, normal, delta, scale, to.words, args.dropout.threshold16,
+                           static_cast<T>(args.dropout.scale16));
     } else {
       gradient_row(s, ds, whole, normal, delta, scale);
     }

@@ -82,7 +82,8 @@ struct Arena {
 
 // Philox makes this many blocks of eight draws, four words, in one go.
 constexpr int64_t kDrawBlocks = kVectorBytes >= 32 ? kVectorBytes / 8 : 1;
-constexpr int64_t draw_words(int64_t keys) { return round_up(keys, 8 * kDrawBlocks) / 2; }
+constexpr int64_t draw_count(int64_t keys) { return round_up(keys, 8 * kDrawBlocks); }
+constexpr int64_t draw_words(int64_t keys) { return draw_count(keys) + draw_count(keys) / 2; }
 
 // Half a word: the low one comes first in memory.
 using Draw16 = uint16_t __attribute__((may_alias));
@@ -100,11 +101,14 @@ struct DropoutRows {
         head(static_cast<uint32_t>(of_head)),
         first(position) {}
 
-  // Into words [draw_words(keys)]; one draw for each key.
-  const Draw16* draw(int64_t row, int64_t keys, uint32_t* words) const {
-    philox_run(example, static_cast<uint32_t>(first + row), 0, head + 1, spec.key, draw_words(keys) / 4,
-               words);
-    return reinterpret_cast<const Draw16*>(words);
+  // words [draw_words(keys)]: first one for each key, widened so that loops over floats keep their full
+  // vectors; behind them the halves as they were drawn.
+  void draw(int64_t row, int64_t keys, uint32_t* words) const {
+    const int64_t n = draw_count(keys);
+    philox_run(example, static_cast<uint32_t>(first + row), 0, head + 1, spec.key, n / 8, words + n);
+    const Draw16* halves = reinterpret_cast<const Draw16*>(words + n);
+#pragma omp simd
+    for (int64_t j = 0; j < n; ++j) words[j] = halves[j];
   }
 };
 
