@@ -126,7 +126,9 @@ bool Tensor::is_contiguous() const {
   return true;
 }
 
-bool Tensor::is_unique() const { return impl_.use_count() == 1 && impl().storage.use_count() == 1; }
+bool Tensor::is_unique(long tensors) const {
+  return impl_.use_count() == 1 && impl().storage.use_count() == tensors;
+}
 
 View Tensor::view() const {
   const Impl& self = impl();

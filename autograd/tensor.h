@@ -31,6 +31,9 @@ struct Storage {
   void* data = nullptr;
   std::uint32_t version = 0;
   std::shared_ptr<const void> owner;  // set for borrowed memory
+  // The float32 numbers once more in bfloat16, as they were at version `twin_version` (precision.h).
+  std::shared_ptr<Storage> twin;
+  std::uint32_t twin_version = 0;
 };
 
 struct TensorOptions {
@@ -74,7 +77,8 @@ class Tensor {
   Device device() const;
   TensorOptions options() const { return {dtype(), device()}; }
   bool is_contiguous() const;
-  bool is_unique() const;  // no other handle and no view shares its memory
+  // No other handle of this tensor, and `tensors` in all share its memory, views among them.
+  bool is_unique(long tensors = 1) const;
   const std::shared_ptr<Storage>& storage() const;
   std::int64_t offset() const;  // of the first element, in elements
   std::uint32_t version() const { return storage()->version; }
@@ -141,6 +145,7 @@ class Tensor {
  private:
   friend class Node;
   friend Tensor record_output(Tensor out, std::shared_ptr<Node> node);
+  friend Tensor bfloat16_twin(const Tensor& parameter);
   struct Impl;
 
   static Tensor from_memory(const void* values, std::size_t count, const Shape& shape, TensorOptions options);
