@@ -49,6 +49,22 @@ std::unordered_map<const void*, int> count_leaf_edges(const PendingMap& pending)
 // Whether this handle is the only user of its memory, so that it may be written in place.
 bool exclusive(const Tensor& tensor) { return tensor.is_unique() && tensor.is_contiguous(); }
 
+// Whether result i of a node may be kept and written as it is: nobody else holds its memory but other results
+// that are other parts of it (linear_joined computes the gradients of its weights at once).
+bool own_part(const std::vector<Tensor>& results, std::size_t i) {
+  const Tensor& mine = results[i];
+  if (!mine.is_contiguous()) return false;
+  long holders = 0;
+  for (const Tensor& other : results) {
+    if (!other.defined() || other.storage() != mine.storage()) continue;
+    ++holders;
+    const bool apart = other.is_contiguous() && (other.offset() >= mine.offset() + mine.numel() ||
+                                                 mine.offset() >= other.offset() + other.numel());
+    if (&other != &mine && !apart) return false;
+  }
+  return mine.is_unique(holders);
+}
+
 // Whether a gradient of shape `from` can be summed over broadcast axes to `to`.
 bool sums_to(const Shape& from, const Shape& to) {
   const int extra = from.dim() - to.dim();
@@ -65,6 +81,21 @@ void add_to(Tensor& target, Tensor grad) {
   // An op may give one tensor to several inputs (add does): sum into a copy then.
   if (!exclusive(target)) target = target.clone();
   target.add_(grad);
+}
+
+// Into the leaf's gradient; `own`: grad may become it as it is.
+void accumulate(Tensor leaf, Tensor grad, bool own) {
+  SESAME_CHECK(grad.shape() == leaf.shape() && grad.dtype() == leaf.dtype() && grad.device() == leaf.device(),
+               "accumulate_grad", "gradient {} {} on {} does not fit leaf {} {} on {}", grad.shape(),
+               dtype_name(grad.dtype()), grad.device().name(), leaf.shape(), dtype_name(leaf.dtype()),
+               leaf.device().name());
+  NoGradGuard no_grad;
+  if (!leaf.grad().defined()) {
+    leaf.set_grad(own ? grad : grad.clone());
+  } else {
+    Tensor sum = leaf.grad();
+    sum.add_(grad);
+  }
 }
 
 }  // namespace
@@ -92,6 +123,7 @@ void backward(const Tensor& root, const BackwardOptions& options) {
   if (options.leaf_done) leaf_edges = count_leaf_edges(pending);
   pending[root.grad_fn().get()].grad = seed;
   std::vector<std::shared_ptr<Node>> ready = {root.grad_fn()};
+  std::vector<bool> own;
   while (!ready.empty()) {
     const std::shared_ptr<Node> node = std::move(ready.back());
     ready.pop_back();
@@ -100,6 +132,10 @@ void backward(const Tensor& root, const BackwardOptions& options) {
     std::vector<Tensor> results(node->edges().size());
     if (grad.defined()) results = node->run(grad.contiguous());
     grad = Tensor();  // so that an op which hands it on hands on the only handle
+    own.assign(results.size(), false);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      own[i] = node->edges()[i].leaf.defined() && results[i].defined() && own_part(results, i);
+    }
     for (std::size_t i = 0; i < results.size(); ++i) {
       const Edge& edge = node->edges()[i];
       if (edge.wanted() && results[i].defined()) {
@@ -109,7 +145,7 @@ void backward(const Tensor& root, const BackwardOptions& options) {
         Tensor input_grad = sum_to(results[i], edge.shape);
         results[i] = Tensor();
         if (edge.leaf.defined()) {
-          accumulate_grad(edge.leaf, std::move(input_grad));
+          accumulate(edge.leaf, std::move(input_grad), own[i]);
         } else {
           add_to(pending.at(edge.node.get()).grad, std::move(input_grad));
         }
@@ -136,17 +172,8 @@ Tensor sum_to(const Tensor& grad, const Shape& shape) {
 }
 
 void accumulate_grad(Tensor leaf, Tensor grad) {
-  SESAME_CHECK(grad.shape() == leaf.shape() && grad.dtype() == leaf.dtype() && grad.device() == leaf.device(),
-               "accumulate_grad", "gradient {} {} on {} does not fit leaf {} {} on {}", grad.shape(),
-               dtype_name(grad.dtype()), grad.device().name(), leaf.shape(), dtype_name(leaf.dtype()),
-               leaf.device().name());
-  NoGradGuard no_grad;
-  if (!leaf.grad().defined()) {
-    leaf.set_grad(exclusive(grad) ? grad : grad.clone());
-  } else {
-    Tensor sum = leaf.grad();
-    sum.add_(grad);
-  }
+  const bool own = exclusive(grad);
+  accumulate(std::move(leaf), std::move(grad), own);
 }
 
 }  // namespace sesame

@@ -2,7 +2,7 @@
 #include "autograd/ops/pointwise.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/rows.h"
-#include "tests/op_case.h"
+#include "tests/three_layers.h"
 
 using namespace sesame;
 using namespace sesame::testing;
@@ -50,30 +50,26 @@ OpCase linear_case(const char* what, Activation activation) {
               }};
 }
 
-// Three layers of widths 4, 2 and 3.
-Inputs three_layers(Draw& draw) {
-  return {draw.normal({6, 5}), draw.normal({4, 5}), draw.normal({2, 5}), draw.normal({3, 5}),
-          draw.normal({4}),    draw.normal({2}),    draw.normal({3})};
+// Sizes that fill vectors of 16 bytes in each type, and more rows than a block sums.
+OpCase wide_case(const char* what, Activation activation, bool with_bias) {
+  return {.op = "linear",
+          .what = what,
+          .inputs =
+              [=](Draw& draw) {
+                Inputs inputs = {draw.normal({67, 8}), draw.normal({16, 8})};
+                if (with_bias) inputs.push_back(draw.normal({16}));
+                return inputs;
+              },
+          .function =
+              [=](const Inputs& x) { return linear(x[0], x[1], with_bias ? x[2] : Tensor(), activation); },
+          .twin =
+              [=](const Inputs& x) {
+                return linear_composed(x[0], x[1], with_bias ? x[2] : Tensor(), activation);
+              }};
 }
 
-Tensor join_three(const Inputs& x) { return linear_joined(x[0], {x[1], x[2], x[3]}, {x[4], x[5], x[6]}); }
 Tensor three_alone(const Inputs& x) {
   return concat({linear(x[0], x[1], x[4]), linear(x[0], x[2], x[5]), linear(x[0], x[3], x[6])}, 1);
-}
-
-// The same values with the weights one behind the other in one storage, and the biases in another.
-Inputs in_one_storage(const Inputs& x) {
-  Inputs out = {x[0]};
-  for (const auto& [first, width] : {std::pair{1, std::int64_t{5}}, std::pair{4, std::int64_t{1}}}) {
-    const Tensor memory = Tensor::empty({9 * width}, x[0].options());
-    std::int64_t offset = 0;
-    for (int i = first; i < first + 3; ++i) {
-      const Tensor& part = x[static_cast<std::size_t>(i)];
-      out.push_back(memory.alias(part.shape(), contiguous_strides(part.shape()), offset).copy_(part));
-      offset += part.numel();
-    }
-  }
-  return out;
 }
 
 }  // namespace
@@ -139,6 +135,11 @@ TEST_CASE("linear") {
       linear_case("relu", Activation::Relu),
       linear_case("tanh", Activation::Tanh),
       linear_case("swish", Activation::Swish),
+      wide_case("wide, no activation", Activation::None, true),
+      wide_case("wide, gelu", Activation::Gelu, true),
+      wide_case("wide, gelu_tanh", Activation::GeluTanh, true),
+      wide_case("wide, gelu_tanh, no bias", Activation::GeluTanh, false),
+      wide_case("wide, relu", Activation::Relu, true),
       {.op = "linear",
        .what = "no bias, gelu",
        .inputs =
@@ -202,15 +203,23 @@ TEST_CASE("linear_joined") {
   run_op_cases(cases);
 }
 
-TEST_CASE("linear_joined: one storage or several give the same, and each weight owns its gradient") {
+TEST_CASE("linear_joined: one storage or several give the same, and gradients that stay apart") {
   Draw draw(11);
   const Inputs apart = as_leaves(three_layers(draw), DType::Float32, {}, true);
   const Inputs together = as_leaves(in_one_storage(apart), DType::Float32, {}, true);
   REQUIRE(together[2].storage() == together[1].storage());
-  check_equal(evaluate(join_three, together, true), evaluate(join_three, apart, true), 1e-6, "joined");
+  const OpResult once = evaluate(join_three, together, true);
+  check_equal(once, evaluate(join_three, apart, true), 1e-6, "joined");
+  // A second pass adds to what is there, and a write into one gradient reaches no other.
+  OpResult twice = evaluate(join_three, together, true);
   for (std::size_t i = 1; i < together.size(); ++i) {
-    CHECK(together[i].grad().storage()->bytes == static_cast<std::size_t>(together[i].numel()) * 4);
+    Tensor gradient = together[i].grad();
+    CHECK(gradient.is_contiguous());
+    gradient.add_(gradient, -0.5);
   }
+  for (std::size_t i = 1; i < together.size(); ++i) twice.gradients[i] = doubles(together[i].grad());
+  twice.gradients[0] = once.gradients[0];
+  check_equal(twice, once, 1e-6, "half of two passes");
 }
 
 TEST_CASE("many rows: float32 against float64") {

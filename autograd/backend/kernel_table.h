@@ -57,9 +57,10 @@ struct SegmentsView {
 
 // C[b] = alpha * op(A[b]) op(B[b]) + beta * C[b], row-major; op transposes when the flag is set.
 // op(A) is [m, k], op(B) is [k, n]; ld* are row strides and step_* the distance between matrices, in
-// elements.
+// elements. C has the type of A and B, or is float32 where they are bfloat16.
 struct GemmArgs {
-  DType dtype = DType::Float32;
+  DType dtype = DType::Float32;    // of A and B
+  DType c_dtype = DType::Float32;  // of C
   bool transpose_a = false, transpose_b = false;
   std::int64_t m = 0, n = 0, k = 0, batch = 1;
   const void* a = nullptr;
@@ -69,6 +70,15 @@ struct GemmArgs {
   void* c = nullptr;
   std::int64_t ldc = 0, step_c = 0;
   double alpha = 1, beta = 0;
+};
+
+// A linear layer, y = activation(product + bias): the product as GemmArgs writes it (batch 1, beta 0), its C
+// is y.
+struct LinearArgs {
+  GemmArgs product;
+  Activation activation = Activation::None;
+  const void* bias = nullptr;  // [n]; null: none
+  void* pre = nullptr;         // [m, n], contiguous: product + bias for the backward pass; null: not kept
 };
 
 // sum = residual + dropout(x); out = (sum - mean) * rstd * gamma + beta over rows of `cols`.
@@ -142,8 +152,8 @@ struct AttentionBackwardArgs {
 };
 
 // Softmax cross-entropy by row: loss[i] = logsumexp(logits_i) - (1 - s) logits_i[t_i] - s mean_j logits_i[j],
-// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass, in float32 where dtype
-// is bfloat16. The op has checked that every other target is inside [0, cols).
+// and 0 for rows whose target is ignore_index. lse [rows] is kept for the backward pass, in float32 where
+// dtype is bfloat16. The op has checked that every other target is inside [0, cols).
 struct CrossEntropyArgs {
   DType dtype = DType::Float32;
   std::int64_t rows = 0, cols = 0;
@@ -248,12 +258,13 @@ struct KernelTable {
   // --- products
   // -----------------------------------------------------------------------------------------------------
   void (*gemm)(const GemmArgs& args) = nullptr;
-  // Epilogue of linear: pre = y + bias (stored when `pre` has data), y = activation(pre). y [rows, cols],
-  // bias [cols] or no data.
-  void (*bias_activation)(Activation activation, const View& y, const View& bias, const View& pre) = nullptr;
-  // dpre = dy * activation'(pre); dbias = column sums of dpre (no data: not wanted). dpre may be dy.
+  void (*linear)(const LinearArgs& args) = nullptr;
+  // dpre = dy * activation'(pre); dbias = column sums of dpre (no data: not wanted). dpre may be dy. dbias
+  // may be float32 where the others are bfloat16.
   void (*bias_activation_backward)(Activation activation, const View& dpre, const View& dbias, const View& dy,
                                    const View& pre) = nullptr;
+  // dW = dpre^T x [n, k] as `product` says, and dbias [n] = column sums of dpre [rows, n] in the type of dW.
+  void (*weight_gradient)(const GemmArgs& product, const View& dbias, const View& dpre) = nullptr;
 
   // --- reductions, x contiguous as [outer, n, inner], out [outer, inner]
   // ----------------------------------------------- index [outer, inner] int64 receives the position of the

@@ -1,6 +1,7 @@
 #include "autograd/ops/matmul.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "autograd/ops/gemm.h"
 #include "autograd/ops/op_support.h"
@@ -48,7 +49,7 @@ bool describe(const Tensor& x, Operand& operand) {
 
 Operand as_operand(const Tensor& x) {
   Operand operand;
-  if (!describe(x.detach(), operand)) describe(x.detach().contiguous(), operand);
+  if (!describe(x, operand)) describe(x.detach().contiguous(), operand);
   return operand;
 }
 
@@ -91,10 +92,11 @@ void check_shapes(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-void gemm(const char* op, const Tensor& c, const Tensor& a, const Tensor& b, double beta) {
-  const Operand left = as_operand(a), right = as_operand(b);
+Product product_into(const Tensor& c, const Tensor& a, const Tensor& b, double beta) {
+  Operand left = as_operand(a), right = as_operand(b);
   GemmArgs args;
-  args.dtype = c.dtype();
+  args.dtype = a.dtype();
+  args.c_dtype = c.dtype();
   args.m = c.size(-2);
   args.n = c.size(-1);
   args.k = a.size(-1);
@@ -111,7 +113,11 @@ void gemm(const char* op, const Tensor& c, const Tensor& a, const Tensor& b, dou
   args.ldc = args.m <= 1 ? std::max<std::int64_t>(args.n, 1) : c.strides()[-2];
   args.step_c = args.m * args.n;
   args.beta = beta;
-  kernel(op, c, &KernelTable::gemm)(args);
+  return {args, std::move(left.source), std::move(right.source)};
+}
+
+void gemm(const char* op, const Tensor& c, const Tensor& a, const Tensor& b, double beta) {
+  kernel(op, c, &KernelTable::gemm)(product_into(c, a, b, beta).args);
 }
 
 // C = A B; dA = dC B^T, dB = A^T dC.

@@ -30,6 +30,7 @@ GemmBench::GemmBench(const BertConfig& config, std::int64_t rows, bool train, Te
 void GemmBench::run() {
   for (Product& p : products_) {
     GemmArgs args{.dtype = options_.dtype,
+                  .c_dtype = options_.dtype,
                   .transpose_a = p.transpose_a,
                   .transpose_b = p.transpose_b,
                   .m = p.m,

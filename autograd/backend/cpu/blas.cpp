@@ -108,8 +108,8 @@ void single_gemm(const GemmArgs& args, std::int64_t i) {
 }  // namespace
 
 void blas_gemm(const GemmArgs& args) {
-  SESAME_CHECK(args.dtype == DType::Float32 || args.dtype == DType::Float64, "gemm",
-               "no {} kernel on the CPU", dtype_name(args.dtype));
+  SESAME_CHECK((args.dtype == DType::Float32 || args.dtype == DType::Float64) && args.c_dtype == args.dtype,
+               "gemm", "no {} kernel on the CPU", dtype_name(args.dtype));
   if (args.m == 0 || args.n == 0 || args.batch == 0) return;
   check_sizes(args);
   const bool single = args.dtype == DType::Float32;

@@ -17,7 +17,7 @@ constexpr int64_t kParallelWork = 1 << 18;  // multiplications
 
 bool few_rows(const GemmArgs& args) {
   return args.m > 0 && args.m <= kMostRows && args.k >= kLeastDepth && args.n >= kLeastDepth &&
-         args.batch == 1 && !args.transpose_a && args.beta == 0 &&
+         args.batch == 1 && !args.transpose_a && args.beta == 0 && args.c_dtype == args.dtype &&
          (args.dtype == DType::Float32 || args.dtype == DType::Float64);
 }
 
@@ -53,12 +53,12 @@ void product(const GemmArgs& args) {
   }
 }
 
+}  // namespace
+
 void gemm(const GemmArgs& args) {
   if (!few_rows(args)) return blas_gemm(args);
   SESAME_FLOAT_TYPES("gemm", args.dtype, product<T>(args));
 }
-
-}  // namespace
 
 void fill_few_rows(KernelTable& table) { table.gemm = gemm; }
 

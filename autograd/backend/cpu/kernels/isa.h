@@ -31,6 +31,9 @@ void blas_gemm(const GemmArgs& args);
 
 namespace SESAME_ISA {
 
+// The product, in the way that suits its sizes (few_rows.cpp).
+void gemm(const GemmArgs& args);
+
 // Work below this many elements is not worth waking threads for.
 constexpr int64_t kParallelGrain = 16384;
 

@@ -1,4 +1,4 @@
-// Epilogues of the linear layer: bias and activation, and their gradients.
+// The linear layer: product, bias and activation, and their gradients.
 #include "autograd/backend/cpu/kernels/column_sums.h"
 #include "autograd/backend/cpu/kernels/isa.h"
 #include "autograd/backend/cpu/kernels/vmath.h"
@@ -151,11 +151,40 @@ void bias_activation_backward(Activation activation, const View& dpre, const Vie
 #undef SESAME_CALL
 }
 
+View rows_of(DType dtype, void* data, int64_t rows, int64_t cols, int64_t stride) {
+  View view;
+  view.data = data;
+  view.dtype = dtype;
+  view.dim = 2;
+  view.size[0] = rows;
+  view.size[1] = cols;
+  view.stride[0] = stride;
+  view.stride[1] = 1;
+  view.numel = rows * cols;
+  return view;
+}
+
+void linear(const LinearArgs& args) {
+  const GemmArgs& p = args.product;
+  gemm(p);
+  if (args.bias == nullptr && args.activation == Activation::None) return;
+  View bias;
+  bias.data = const_cast<void*>(args.bias);
+  bias_activation(args.activation, rows_of(p.dtype, p.c, p.m, p.n, p.ldc), bias,
+                  rows_of(p.dtype, args.pre, p.m, p.n, p.n));
+}
+
+void weight_gradient(const GemmArgs& product, const View& dbias, const View& dpre) {
+  if (dbias.data != nullptr) bias_activation_backward(Activation::None, dpre, dbias, dpre, View{});
+  gemm(product);
+}
+
 }  // namespace
 
 void fill_linear(KernelTable& table) {
-  table.bias_activation = bias_activation;
+  table.linear = linear;
   table.bias_activation_backward = bias_activation_backward;
+  table.weight_gradient = weight_gradient;
 }
 
 SESAME_KERNELS_END
