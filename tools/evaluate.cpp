@@ -1,5 +1,6 @@
 // evaluate: scores of a trained model, or of anyone's predictions, on labelled data.
 #include "autograd/check.h"
+#include "autograd/precision.h"
 #include "tasks/tasks.h"
 #include "tools/common/program.h"
 #include "tools/common/unused_options.h"
@@ -11,7 +12,8 @@ namespace {
 struct Arguments {
   CommonOptions common;
   UseOptions use;
-  std::string data, predictions, task, labels, label_separator, device = "cpu";
+  std::string data, predictions, task, labels, label_separator;
+  ComputeOptions compute;
 };
 
 Metrics score_predictions(const Arguments& a) {
@@ -28,15 +30,18 @@ Metrics score_predictions(const Arguments& a) {
                                 .limit = a.use.limit});
 }
 
+Metrics score_model(Arguments& a) {
+  const std::unique_ptr<Predictor> predictor = load_predictor(a.use, a.compute, a.common.verbose);
+  const MixedPrecision precision(a.use.compute);
+  return predictor->evaluate(a.data);
+}
+
 int run(const CLI::App& app, Arguments& a) {
   SESAME_CHECK(a.use.models.empty() != a.predictions.empty(), "evaluate",
                "give either --model or --predictions");
   check_same_use(a.use, a.data);
   if (a.predictions.empty()) say_unused_options(app, trained_task(a.use.models.front()));
-  const Metrics metrics = a.predictions.empty()
-                              ? load_predictor(a.use, a.device, a.common.verbose)->evaluate(a.data)
-                              : score_predictions(a);
-  print_line(metrics.json());
+  print_line((a.predictions.empty() ? score_model(a) : score_predictions(a)).json());
   return 0;
 }
 
@@ -49,7 +54,7 @@ int main(int argc, char** argv) {
   CLI::App app("Prints the scores of a model or of a file of predictions as one JSON object.", "evaluate");
   a.common.ranks = true;
   add_common_options(app, a.common);
-  add_use_options(app, a.use, a.device);
+  add_use_options(app, a.use, a.compute);
   app.add_option("--predictions", a.predictions,
                  "Lines as predict writes them, instead of a model; SQuAD's JSON too");
   app.add_option("--data", a.data, "Labelled data")->required();

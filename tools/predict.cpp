@@ -3,6 +3,7 @@
 
 #include "autograd/check.h"
 #include "autograd/comm/comm.h"
+#include "autograd/precision.h"
 #include "models/io/atomic_file.h"
 #include "tasks/tasks.h"
 #include "tools/common/program.h"
@@ -15,7 +16,8 @@ namespace {
 struct Arguments {
   CommonOptions common;
   UseOptions use;
-  std::string input = "-", output, device = "cpu";
+  ComputeOptions compute;
+  std::string input = "-", output;
 };
 
 void add_decoding_options(CLI::App& app, DecodingOptions& d) {
@@ -31,7 +33,8 @@ void add_decoding_options(CLI::App& app, DecodingOptions& d) {
 }
 
 int run(const CLI::App& app, Arguments& a) {
-  const std::unique_ptr<Predictor> predictor = load_predictor(a.use, a.device, a.common.verbose);
+  const std::unique_ptr<Predictor> predictor = load_predictor(a.use, a.compute, a.common.verbose);
+  const MixedPrecision precision(a.use.compute);
   say_unused_options(app, trained_task(a.use.models.front()));
   check_same_use(a.use, a.input);
   std::unique_ptr<AtomicFile> file;
@@ -56,7 +59,7 @@ int main(int argc, char** argv) {
   CLI::App app("Predicts with trained models; several --model are an ensemble.", "predict");
   a.common.ranks = true;
   add_common_options(app, a.common);
-  add_use_options(app, a.use, a.device);
+  add_use_options(app, a.use, a.compute);
   app.get_option("--model")->required();
   app.add_option("--input", a.input,
                  "File in a format of train, or plain lines (several texts: tab); - for stdin");

@@ -22,6 +22,7 @@ struct UseOptions {
   std::string preset, columns, format;
   std::int64_t limit = 0;  // the first N inputs; 0: all
   Device device = {};
+  DType compute = DType::Float32;  // bfloat16: in the layers of the encoder, the caller's MixedPrecision
   std::int64_t batch_tokens = 4096;
   bool verbose = false;
   bool logits = false;       // predict: add the raw outputs of the classifiers

@@ -32,6 +32,7 @@ while read -r name task data options; do
   close "$name-cpu" "$name-bf16" 0.25
   accepts "$tools/predict" --model "$name-cpu" --input "$data" --output cpu.jsonl
   accepts "$tools/predict" --model "$name-fp32" --input "$data" --output cuda.jsonl --device cuda
+  accepts "$tools/evaluate" --model "$name-bf16" --data "$data" --device cuda --dtype bf16
 done <<'ROWS'
 classify classify classify.tsv
 adapter classify classify.tsv --tune adapter

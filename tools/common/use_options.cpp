@@ -7,7 +7,7 @@
 
 namespace sesame {
 
-void add_use_options(CLI::App& app, UseOptions& use, std::string& device) {
+void add_use_options(CLI::App& app, UseOptions& use, ComputeOptions& compute) {
   app.add_option("--model", use.models, "Folder of a finished run of train; several are an ensemble")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--base", use.base, "Model that an adapter was trained on, if it is no longer where it was");
@@ -15,15 +15,21 @@ void add_use_options(CLI::App& app, UseOptions& use, std::string& device) {
   app.add_option("--format", use.format,
                  "auto, tsv, csv, jsonl, lines, conll, conllu, squad (default: by extension)");
   app.add_option("--batch-tokens", use.batch_tokens, "Tokens per batch");
-  app.add_option("--device", device, "cpu, cuda, cuda:N");
+  app.add_option("--device", compute.device, "cpu, cuda, cuda:N");
+  app.add_option("--dtype", compute.dtype, "fp32, bf16 (CUDA: the encoder's layers)");
 }
 
-std::unique_ptr<Predictor> load_predictor(UseOptions& use, const std::string& device, bool verbose) {
-  use.device = device_of_rank(device);
+std::unique_ptr<Predictor> load_predictor(UseOptions& use, const ComputeOptions& compute, bool verbose) {
+  use.device = device_of_rank(compute.device);
   use.verbose = verbose;
   kernels(use.device);  // says now when there is no such device
   SESAME_CHECK(!use.models.empty(), "--model", "names no model");
   SESAME_CHECK(use.batch_tokens > 0, "--batch-tokens", "must be positive, got {}", use.batch_tokens);
+  SESAME_CHECK(compute.dtype == "fp32" || compute.dtype == "bf16", "--dtype",
+               "unknown type '{}': expected fp32 or bf16", compute.dtype);
+  use.compute = compute.dtype == "bf16" ? DType::BFloat16 : DType::Float32;
+  SESAME_CHECK(use.compute == DType::Float32 || use.device != Device{}, "--dtype",
+               "bf16 is not available on {}: use fp32", use.device.name());
   SESAME_CHECK(use.limit >= 0, "--limit", "must not be negative, got {}", use.limit);
   SESAME_CHECK(use.n_best >= 0, "--n-best", "must not be negative, got {}", use.n_best);
   const std::string task = trained_task(use.models.front());

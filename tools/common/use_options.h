@@ -9,11 +9,16 @@
 
 namespace sesame {
 
-void add_use_options(CLI::App& app, UseOptions& use, std::string& device);
+// Where to compute, and in what.
+struct ComputeOptions {
+  std::string device = "cpu", dtype = "fp32";
+};
+
+void add_use_options(CLI::App& app, UseOptions& use, ComputeOptions& compute);
 
 // The trained models that `use` names, ready to predict. Throws Error for options out of range and for models
 // of different tasks.
-std::unique_ptr<Predictor> load_predictor(UseOptions& use, const std::string& device, bool verbose);
+std::unique_ptr<Predictor> load_predictor(UseOptions& use, const ComputeOptions& compute, bool verbose);
 
 // Under mpirun: all ranks have the same models and the same `data`, which is a file. Throws Error otherwise.
 void check_same_use(const UseOptions& use, const std::string& data);
