@@ -79,7 +79,7 @@ std::vector<Tensor> Node::run(const Tensor& grad) const {
                "backward() ran through this graph before and freed it: pass retain_graph to keep it");
   Backward context(*this, grad);
   backward_(context);
-  return context.results();
+  return context.take_results();
 }
 
 void Node::release() {

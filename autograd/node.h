@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "autograd/tensor.h"
@@ -46,7 +47,7 @@ class Backward {
   // Hands over the gradient of input i. Its shape may be the broadcast shape of the op: the engine sums it
   // down.
   void give(std::size_t i, Tensor grad);
-  const std::vector<Tensor>& results() const { return results_; }
+  std::vector<Tensor> take_results() { return std::move(results_); }
 
  private:
   const Node& node_;

@@ -47,6 +47,7 @@ accepts "$tools/evaluate" --predictions lines.jsonl --data dev.tsv;  says '"accu
 accepts "$tools/tokenize" --model "$model" --input train.tsv;        says '"offsets"'
 accepts "$tools/train" --version;    says 'OpenBLAS'
 mv run done
+refuses "bf16 is not available on cpu" "$tools/predict" --model done --input train.tsv --dtype bf16
 rm -rf "m #1" && cp train.tsv 'm #1.tsv'
 accepts "$tools/train" --model "$model" --train 'm #1.tsv' --dev dev.tsv --out hash --max-length 16 --epochs 1 --label-separator '#'
 accepts "$tools/train" --config hash/run.toml --overwrite   # a '#' in a value survives

@@ -33,6 +33,7 @@ cublasLtEpilogue_t whole_epilogue(const LinearArgs& args) {
     return bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
   }
   if (args.activation == Activation::GeluTanh && keeps) {
+    if (args.product.n % 8 != 0) return CUBLASLT_EPILOGUE_DEFAULT;  // of the row stride of `pre`
     return bias ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX;
   }
   if (args.activation == Activation::GeluTanh) {

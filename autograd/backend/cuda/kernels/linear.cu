@@ -3,6 +3,8 @@
 // A block takes tiles of kRowLanes rows and kColumns * V columns: a thread reads V neighbours at once, 16
 // bytes where pointers and rows are aligned to that, else one element, and keeps to its columns, so that bias
 // and column sums stay in its registers.
+#include <initializer_list>
+
 #include "autograd/backend/cuda/kernels/common.cuh"
 #include "autograd/backend/cuda/kernels/linear.h"
 #include "autograd/backend/cuda/kernels/math.cuh"
@@ -33,10 +35,11 @@ __device__ void store(T* to, const float (&from)[V]) {
   *reinterpret_cast<Neighbours<T, V>*>(to) = packed;
 }
 
-// Column 0 of the V that a thread keeps to, and its row in a tile.
+// Column 0 of the V that a thread keeps to, and its row in a tile. An int: in 64 bits nvcc 13.0 no longer
+// sees that the addresses of a store() are one behind the other, and splits it.
 template <int V>
-__device__ std::int64_t first_column(unsigned tile) {
-  return (static_cast<std::int64_t>(tile) * kColumns + threadIdx.x % kColumns) * V;
+__device__ int first_column(unsigned tile) {
+  return static_cast<int>(tile * kColumns + threadIdx.x % kColumns) * V;
 }
 __device__ int row_lane() { return static_cast<int>(threadIdx.x) / kColumns; }
 
@@ -95,7 +98,7 @@ __device__ void times_slope(Activation activation, float (&gradient)[V], const f
 template <class T, int V>
 __global__ void bias_activation_kernel(Activation activation, Rows<T> y, Rows<T> x, const T* bias,
                                        Rows<T> pre, std::int64_t count, std::int64_t cols) {
-  const std::int64_t column = first_column<V>(blockIdx.x);
+  const int column = first_column<V>(blockIdx.x);
   if (column >= cols) return;
   float shift[V] = {};
   if (bias != nullptr) load<V>(bias + column, shift);
@@ -118,7 +121,8 @@ __global__ void activation_backward_kernel(Activation activation, Rows<T> dpre, 
                                            Rows<const T> pre, float* partial, std::int64_t count,
                                            std::int64_t cols) {
   __shared__ float parts[kRowLanes][V][kColumns];
-  const std::int64_t column = first_column<V>(blockIdx.y), begin = blockIdx.x * kSumRows;
+  const int column = first_column<V>(blockIdx.y);
+  const std::int64_t begin = blockIdx.x * kSumRows;
   const std::int64_t end = begin + kSumRows < count ? begin + kSumRows : count;
   float sums[V] = {};
   for (std::int64_t row = begin + row_lane(); row < end && column < cols; row += kRowLanes) {
@@ -145,7 +149,7 @@ __global__ void activation_backward_kernel(Activation activation, Rows<T> dpre, 
 // out[column] = sum over the chunks, in the same order every time.
 template <class T>
 __global__ void finish_sums_kernel(T* out, const float* partial, std::int64_t chunks, std::int64_t cols) {
-  const std::int64_t column = first_column<1>(blockIdx.x);
+  const int column = first_column<1>(blockIdx.x);
   float sum = 0;
   for (std::int64_t chunk = row_lane(); chunk < chunks && column < cols; chunk += kRowLanes)
     sum += partial[chunk * cols + column];
