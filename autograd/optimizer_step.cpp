@@ -1,6 +1,7 @@
 #include "autograd/optimizer_step.h"
 
 #include "autograd/ops/op_support.h"
+#include "autograd/precision.h"
 
 namespace sesame {
 namespace {
@@ -33,6 +34,9 @@ double* numbers(const char* op, const char* name, const Tensor& weight, const Te
 void adamw_step(const std::vector<AdamWSlot>& slots, const AdamWStep& step) {
   if (slots.empty()) return;
   const Tensor& like = slots[0].weight;
+  // Weights may share a storage: which twins are current is known before the first of them is written.
+  std::vector<void*> twins;
+  for (const AdamWSlot& slot : slots) twins.push_back(current_twin(slot.weight));
   std::vector<Tensor> sources;  // contiguous gradients live until the kernels are started
   std::vector<AdamWTensor> tensors;
   for (const AdamWSlot& slot : slots) {
@@ -47,6 +51,7 @@ void adamw_step(const std::vector<AdamWSlot>& slots, const AdamWStep& step) {
                        .grad = sources.back().view().data,
                        .m = written("adamw", "m", slot.m),
                        .v = written("adamw", "v", slot.v),
+                       .twin = twins[tensors.size()],
                        .slot = slot.slot,
                        .lr_factor = slot.lr_factor,
                        .decay = slot.weight_decay});
@@ -65,6 +70,9 @@ void adamw_step(const std::vector<AdamWSlot>& slots, const AdamWStep& step) {
   args.updates = numbers("adamw", "updates", like, step.updates, step.updates.numel());
   written("adamw", "updates", step.updates);
   kernel("adamw", like, &KernelTable::adamw)(args);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (twins[i] != nullptr) twin_written(slots[i].weight);
+  }
 }
 
 void sgd_step(Tensor weight, const Tensor& grad, Tensor momentum_buffer, const SgdStep& step) {

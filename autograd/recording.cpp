@@ -77,12 +77,12 @@ void RecordedFunction::record_backward(const std::vector<Tensor>& outputs) {
   const auto restore = [&] {
     for (std::size_t i = 0; i < kept.size(); ++i) parameters_[i].set_grad(kept[i]);
   };
-  const Tensor root =
-      record("recorded", Tensor::empty({}, outputs[0].options()), outputs, output_grads, [](Backward& b) {
-        for (std::size_t i = 0; i < b.results().size(); ++i) {
-          if (b.wanted(i)) b.give(i, b.saved(i));
-        }
-      });
+  const Tensor root = record("recorded", Tensor::empty({}, outputs[0].options()), outputs, output_grads,
+                             [count = outputs.size()](Backward& b) {
+                               for (std::size_t i = 0; i < count; ++i) {
+                                 if (b.wanted(i)) b.give(i, b.saved(i));
+                               }
+                             });
   const Tensor seed = Tensor::empty({}, root.options());
   const auto* step_key = static_cast<const std::uint64_t*>(space_->step_key.view().data);
   try {

@@ -123,7 +123,7 @@ Tensor layer_norm_composed(const Tensor& x, const Tensor& gamma, const Tensor& b
   check_norm("layer_norm", x, gamma, beta);
   const Tensor centered = sub(x, mean(x, {-1}, true));
   const Tensor rstd = power(affine(mean(square(centered), {-1}, true), 1, eps), -0.5);
-  return add(mul(mul(centered, rstd), follow(x, gamma)), follow(x, beta));
+  return add(mul(mul(centered, rstd), gamma.to(x.dtype())), beta.to(x.dtype()));
 }
 
 // s = residual + dropout(x), y = layer_norm(s); ds as in layer_norm, d residual = ds, dx = dropout(ds) with

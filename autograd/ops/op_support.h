@@ -36,14 +36,6 @@ inline TensorOptions statistics_of(const Tensor& x) {
   return {x.dtype() == DType::BFloat16 ? DType::Float32 : x.dtype(), x.device()};
 }
 
-// A parameter in the type of the input: float32 master weights are cast where an input is bfloat16, and the
-// gradient is cast back.
-inline Tensor follow(const Tensor& x, const Tensor& parameter) {
-  const bool cast = parameter.defined() && x.defined() && x.dtype() == DType::BFloat16 &&
-                    parameter.dtype() == DType::Float32;
-  return cast ? parameter.to(DType::BFloat16) : parameter;
-}
-
 // The view of a tensor that a kernel may do without.
 inline View view_or_none(const Tensor& x) { return x.defined() ? x.view() : View{}; }
 

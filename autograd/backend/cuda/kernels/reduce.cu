@@ -1,4 +1,4 @@
-// Sum and maximum over the middle axis of [outer, n, inner], the k largest of rows, and the sum of squares.
+// Sum and maximum over the middle axis of [outer, n, inner], and the k largest of rows.
 // The order of every sum is fixed by the sizes alone. Sums and maxima move s bytes an element, the k largest
 // k s.
 #include "autograd/backend/cuda/kernels/column_sums.cuh"
