@@ -40,7 +40,6 @@ warns 1 "[--adapter-size] changes nothing here: it is for --tune adapter"
 accepts "$tools/predict" --model run --input train.tsv --beam 4;   warns 1 "[--beam] changes nothing here: it is for --task generate"
 accepts $(train) --overwrite
 accepts "$tools/predict" --model run --input train.tsv;   says '"label"'
-refuses "bf16 is not available on cpu" "$tools/predict" --model run --input train.tsv --dtype bf16
 accepts "$tools/predict" --model run --model run --input train.tsv --output lines.jsonl
 accepts "$tools/evaluate" --model run --data dev.tsv;     says '"accuracy"'
 accepts "$tools/evaluate" --predictions lines.jsonl --data dev.tsv;  says '"accuracy"'
