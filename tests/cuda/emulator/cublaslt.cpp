@@ -344,6 +344,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
       !aux_fits(p.operation, p.d.layout)) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
+  // A device would fault: the choice does not ask for it.
+  if (p.operation.bias != nullptr && !aligned(p.operation.bias, 16)) return CUBLAS_STATUS_EXECUTION_FAILED;
   reinterpret_cast<emulated::Stream*>(stream)->enqueue([p] {
     for (std::int64_t item = 0; item < p.d.layout.batch; ++item) multiply(p, item);
   });
