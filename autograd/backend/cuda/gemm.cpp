@@ -195,7 +195,8 @@ void choose(Plan& plan, const GemmArgs& args, const Epilogue& epilogue, const Al
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, aligned.b);
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, aligned.a);
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, aligned.c);
-  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, aligned.c);
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
+      std::min({aligned.c, alignment(epilogue.bias, 0, 1), alignment(epilogue.aux, 0, 1)}));
   std::array<cublasLtMatmulHeuristicResult_t, kAlgorithmsAsked> results{};
   int count = 0;
   const cublasStatus_t status =
@@ -255,6 +256,9 @@ bool multiply(const GemmArgs& a, const Epilogue& epilogue) {
     if (plain) empty_product(a);
     return plain;
   }
+  // Algorithms read vectors and second outputs 16 bytes at a time without asking whether they may
+  // (pytorch/pytorch#194497).
+  if (alignment(epilogue.bias, 0, 1) < 16 || alignment(epilogue.aux, 0, 1) < 16) return false;
   Device& own = device(a);
   Plan& plan = plan_for(a, epilogue, own.handle);
   if (!plan.found) return false;

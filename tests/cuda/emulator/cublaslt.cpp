@@ -186,6 +186,12 @@ Chosen chosen_for(const Operation& o, const Layout& a, const Layout& b, const La
   return chosen;
 }
 
+// Bias gradients are sums of A as it lies in memory, or of B transposed.
+bool sums_fit(const Operation& o) {
+  return !(o.epilogue == CUBLASLT_EPILOGUE_BGRADA && o.transpose_a != 0) &&
+         !(o.epilogue == CUBLASLT_EPILOGUE_BGRADB && o.transpose_b == 0);
+}
+
 bool aligned(const void* data, std::uint32_t to) { return reinterpret_cast<std::uintptr_t>(data) % to == 0; }
 
 // GELU's second output must be 16 bytes aligned, its rows a multiple of 8 elements apart.
@@ -306,7 +312,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
     return CUBLAS_STATUS_INVALID_VALUE;
   }
   const char* refuses = std::getenv("SESAME_EMULATED_NO_EPILOGUE");
-  if ((refuses != nullptr && o.epilogue != CUBLASLT_EPILOGUE_DEFAULT) || !aux_fits(o, read<Layout>(d))) {
+  if ((refuses != nullptr && o.epilogue != CUBLASLT_EPILOGUE_DEFAULT) || !aux_fits(o, read<Layout>(d)) ||
+      !sums_fit(o)) {
     return CUBLAS_STATUS_NOT_SUPPORTED;
   }
   Chosen chosen = chosen_for(o, read<Layout>(a), read<Layout>(b), read<Layout>(d));
@@ -344,6 +351,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
       !aux_fits(p.operation, p.d.layout)) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
+  // A device would fault: the choice does not ask for it.
+  if (p.operation.bias != nullptr && !aligned(p.operation.bias, 16)) return CUBLAS_STATUS_EXECUTION_FAILED;
   reinterpret_cast<emulated::Stream*>(stream)->enqueue([p] {
     for (std::int64_t item = 0; item < p.d.layout.batch; ++item) multiply(p, item);
   });

@@ -26,9 +26,11 @@ struct FragmentC {
   float x[4];
 };
 
-// c += a b, products of bfloat16 summed in float32.
+// c += a b, products of bfloat16 summed in float32. Volatile, though it touches no memory: the whole warp has
+// to get here together, so that no compiler may move it behind a branch.
 __device__ inline void mma_m16n8k16(FragmentC& c, const FragmentA& a, const FragmentB& b) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(c.x[0]), "+f"(c.x[1]), "+f"(c.x[2]), "+f"(c.x[3])
       : "r"(a.x[0]), "r"(a.x[1]), "r"(a.x[2]), "r"(a.x[3]), "r"(b.x[0]), "r"(b.x[1]));
