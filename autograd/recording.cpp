@@ -44,7 +44,7 @@ Recording::~Recording() { kernels(device_).free_graph(graph_); }
 void Recording::replay() const { kernels(device_).replay(graph_); }
 
 RecordingSpace::RecordingSpace(Device device)
-    : memory(device), step_key(Tensor::zeros({1}, {DType::Int64, device})) {}
+    : memory(std::make_shared<MemoryPool>(device)), step_key(Tensor::zeros({1}, {DType::Int64, device})) {}
 
 RecordedFunction::RecordedFunction(std::shared_ptr<RecordingSpace> space,
                                    const std::function<std::vector<Tensor>()>& function,
@@ -53,7 +53,7 @@ RecordedFunction::RecordedFunction(std::shared_ptr<RecordingSpace> space,
   for (const Tensor& parameter : parameters) {
     if (parameter.requires_grad()) parameters_.push_back(parameter);
   }
-  const MemoryPool::Scope pool(space_->memory);
+  const MemoryPool::Scope pool(*space_->memory);
   const auto* step_key = static_cast<const std::uint64_t*>(space_->step_key.view().data);
   std::vector<Tensor> outputs;
   forward_ = std::make_unique<Recording>(space_->device(), step_key, [&] { outputs = function(); });
@@ -61,7 +61,7 @@ RecordedFunction::RecordedFunction(std::shared_ptr<RecordingSpace> space,
   for (const Tensor& output : outputs) differentiable = differentiable || output.requires_grad();
   if (differentiable) record_backward(outputs);
   // Later recordings may use the memory again: nothing here owns it, it only has to be valid.
-  for (Tensor& output : outputs) outputs_.push_back(output.unowned(space_));
+  for (Tensor& output : outputs) outputs_.push_back(output.unowned(space_->memory));
 }
 
 // The pass is recorded as the engine runs it, from a root whose gradients are the outputs' own. Gradients
@@ -93,19 +93,20 @@ void RecordedFunction::record_backward(const std::vector<Tensor>& outputs) {
     throw;
   }
   for (const Tensor& parameter : parameters_) {
-    grads_.push_back(parameter.grad().defined() ? parameter.grad().unowned(space_) : Tensor());
+    grads_.push_back(parameter.grad().defined() ? parameter.grad().unowned(space_->memory) : Tensor());
   }
-  for (const Tensor& grad : output_grads) output_grads_.push_back(grad.unowned(space_));
+  for (const Tensor& grad : output_grads) output_grads_.push_back(grad.unowned(space_->memory));
   restore();
 }
 
 std::vector<Tensor> RecordedFunction::call() {
   SESAME_CHECK(free(), "replay", "the values of the last call still wait for their backward pass");
   // Gradients of an earlier call lie where this one computes: who still has them gets copies.
-  for (Tensor& parameter : parameters_) {
+  for (Tensor& parameter : space_->given) {
     const Tensor& grad = parameter.grad();
-    if (grad.defined() && grad.storage()->owner == space_) parameter.set_grad(grad.clone());
+    if (grad.defined() && grad.storage()->owner == space_->memory) parameter.set_grad(grad.clone());
   }
+  space_->given.clear();
   const RandomScope* scope = RandomScope::current();
   const std::uint64_t key = scope != nullptr ? scope->key() : 0;
   kernels(space_->device()).copy_from_host(space_->step_key.view().data, &key, sizeof key);
@@ -151,6 +152,7 @@ void RecordedFunction::backward() {
       sum.add_(grads_[i]);
     } else {
       parameter.set_grad(grads_[i]);
+      space_->given.push_back(parameter);
     }
   }
 }

@@ -31,7 +31,7 @@ class RecordingScope {
 
 // Kernels that `work` starts, recorded and not run. They find their tensors at the same addresses at each
 // replay. `work` must not wait for the device or copy from the host (throws Error; nothing stays recorded
-// then).
+// then). No other thread may use the device meanwhile: they share its stream.
 class Recording {
  public:
   // step_key: uint64 on the device, where recorded random draws find the step they belong to.
@@ -50,11 +50,12 @@ class Recording {
 // of one last until the next is replayed.
 struct RecordingSpace {
   explicit RecordingSpace(Device device);
-  Device device() const { return memory.device(); }
+  Device device() const { return memory->device(); }
 
-  MemoryPool memory;
+  std::shared_ptr<MemoryPool> memory;
   Tensor step_key;              // [1] int64 on the device
   std::weak_ptr<void> pending;  // history of the last replay that still waits for its backward pass
+  std::vector<Tensor> given;    // parameters that got gradients in `memory`
 };
 
 // A function of static tensors and parameters, recorded forward and, where parameters require gradients,

@@ -432,6 +432,8 @@ def device_text():
 
 
 def versions():
+    if not os.path.exists(os.path.join(args.tools, "train")):
+        sys.exit(f"compare_cuda.py: there is no train in {args.tools}: build it, or name the folder of the programs by --tools")
     ours = subprocess.run([os.path.join(args.tools, "train"), "--version"], stdout=subprocess.PIPE, text=True, env=OUR_ENVIRONMENT)
     theirs = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
     return f"{ours.stdout.strip()}; {theirs}"

@@ -29,6 +29,7 @@ if [ -z "$built" ]; then
 elif [ -f "$build/pack.tar.xz" ]; then
   build=$(bench/cuda_pack.sh --unpack "$build") || exit 1
 fi
+[ -x "$build/tests/on_device" ] || { echo "cuda_check.sh: nothing is built in $build: leave --built out, or make a pack (bench/cuda_pack.sh)" >&2; exit 2; }
 logs=${logs:-$build/logs}
 mkdir -p "$logs"
 export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive

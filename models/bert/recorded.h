@@ -17,11 +17,11 @@ class RecordedBert {
  public:
   explicit RecordedBert(Device device) : space_(std::make_shared<RecordingSpace>(device)) {}
 
-  // Whether states() takes the batch: inside of a RecordingScope, on a device that records, with few enough
-  // rows that starting the kernels would take longer than running them, and while no earlier pass waits to go
-  // backwards.
+  // Whether recording the batch's pass gains anything: inside of a RecordingScope, on a device that records,
+  // with few enough rows that starting the kernels would take longer than running them.
   static bool worth_it(const Bert& bert, const PackedBatch& batch);
   Device device() const { return space_->device(); }
+  // Whether states() may be called: not while an earlier pass waits to go backwards.
   bool free() const { return space_->pending.expired(); }
 
   // Bert::states(): every layer's output or the last one alone, [T, H] each. The first time that a frame is

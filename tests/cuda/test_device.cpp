@@ -157,7 +157,7 @@ TEST_CASE("what has no row in the tables of ops: top_k, write_rows, SGD") {
     }
     return doubles(weight);
   };
-  CHECK(largest_difference(stepped({}), stepped(kDevice)) < 1e-5);
+  CHECK(largest_difference(stepped({}), stepped(kDevice)) < 5e-5);  // of numbers up to 40
 }
 
 // More ranks than one: tasks.sh.
