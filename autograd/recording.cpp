@@ -14,6 +14,11 @@ namespace {
 
 thread_local bool may_record = false;
 
+// Where recorded draws find their step.
+const std::uint64_t* step_key_of(const RecordingSpace& space) {
+  return static_cast<const std::uint64_t*>(space.step_key.view().data);
+}
+
 }  // namespace
 
 bool can_record(Device device) { return kernels(device).begin_recording != nullptr; }
@@ -54,9 +59,9 @@ RecordedFunction::RecordedFunction(std::shared_ptr<RecordingSpace> space,
     if (parameter.requires_grad()) parameters_.push_back(parameter);
   }
   const MemoryPool::Scope pool(*space_->memory);
-  const auto* step_key = static_cast<const std::uint64_t*>(space_->step_key.view().data);
   std::vector<Tensor> outputs;
-  forward_ = std::make_unique<Recording>(space_->device(), step_key, [&] { outputs = function(); });
+  forward_ =
+      std::make_unique<Recording>(space_->device(), step_key_of(*space_), [&] { outputs = function(); });
   bool differentiable = false;
   for (const Tensor& output : outputs) differentiable = differentiable || output.requires_grad();
   if (differentiable) record_backward(outputs);
@@ -84,9 +89,8 @@ void RecordedFunction::record_backward(const std::vector<Tensor>& outputs) {
                                }
                              });
   const Tensor seed = Tensor::empty({}, root.options());
-  const auto* step_key = static_cast<const std::uint64_t*>(space_->step_key.view().data);
   try {
-    backward_ = std::make_unique<Recording>(space_->device(), step_key,
+    backward_ = std::make_unique<Recording>(space_->device(), step_key_of(*space_),
                                             [&] { sesame::backward(root, {.grad = seed}); });
   } catch (...) {
     restore();

@@ -36,10 +36,11 @@ BertOutput Bert::forward(const PackedBatch& batch, const BertForward& options) c
     }
     if (recorded_->free()) output.hidden = recorded_->states(*this, batch, options);
   }
-  if (output.hidden.empty())
+  if (output.hidden.empty()) {
     output.hidden = states(batch, options);
-  else if (options.only_first)
+  } else if (options.only_first) {
     output.hidden = {gather_rows(output.hidden[0], batch.segments.first_rows())};
+  }
   output.last = output.hidden.back();
   if (!options.pooled || !has_pooler()) return output;
   output.pooled =

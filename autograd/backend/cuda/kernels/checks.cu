@@ -2,6 +2,7 @@
 #include <climits>
 
 #include "autograd/backend/cuda/kernels/common.cuh"
+#include "autograd/backend/cuda/kernels/indices.cuh"
 
 namespace sesame::cuda {
 namespace {
@@ -19,8 +20,7 @@ __global__ void check_range_kernel(IndexReport* reports, IndexReport offence, co
   std::int64_t first = LLONG_MAX;
   for (std::int64_t i = begin + threadIdx.x; i < end; i += kBlock) {
     const std::int64_t id = ids[i];
-    const bool inside = id >= 0 && id < offence.limit;
-    if (!inside && !(ignores && id == ignored) && i < first) first = i;
+    if (!inside(id, offence.limit) && !(ignores && id == ignored) && i < first) first = i;
   }
   if (__syncthreads_or(first != LLONG_MAX ? 1 : 0) == 0) return;  // the whole block
   first = block_combine(first, Earlier{});

@@ -8,6 +8,7 @@
 #include <cub/device/device_radix_sort.cuh>
 #include <utility>
 
+#include "autograd/backend/cuda/kernels/indices.cuh"
 #include "autograd/backend/cuda/kernels/matches.cuh"
 #include "autograd/backend/cuda/kernels/scatter.cuh"
 
@@ -29,7 +30,7 @@ __global__ void few_ids_kernel(T* table, const T* rows, const std::int64_t* ids,
                                std::int64_t cols, std::int64_t limit) {
   __shared__ int list[kBlock];
   const std::int64_t first = blockIdx.x, id = ids[first];
-  if (id < 0 || id >= limit) return;  // the whole block
+  if (!inside(id, limit)) return;  // the whole block
   int earlier = 0;
   for (std::int64_t i = threadIdx.x; i < first && earlier == 0; i += kBlock) earlier = ids[i] == id ? 1 : 0;
   if (__syncthreads_or(earlier) != 0) return;
@@ -52,7 +53,7 @@ __global__ void pairs_kernel(Key* keys, int* order, const std::int64_t* ids, std
                              std::int64_t limit) {
   for (std::int64_t i = loop_begin(); i < n; i += loop_step()) {
     const std::int64_t id = ids[i];
-    keys[i] = static_cast<Key>(id >= 0 && id < limit ? id : limit);
+    keys[i] = static_cast<Key>(inside(id, limit) ? id : limit);
     order[i] = static_cast<int>(i);
   }
 }
